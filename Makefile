@@ -1,0 +1,118 @@
+# Every command of the project. `make` alone prints them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+GRPCURL_VERSION := v1.9.3
+BIN := .venv/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+UV_COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+  --no-emit-package conferencing-client --upgrade
+
+.PHONY: help run demo test check lint format types imports protos protos-check protos-lint \
+  protos-breaking protos-release floors tools lock clean
+
+help: ## print this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+# ---- What a new user runs -------------------------------------------------------------------
+
+run: .venv/.runtime ## set up, then serve on 127.0.0.1:50051 with the embedded sandbox
+	@exec $(BIN)/conferencing-service serve --sandbox
+
+demo: .venv/.runtime ## set up, then walk through every RPC on free ports and print the traces
+	@exec $(BIN)/conferencing-service demo --sandbox
+
+test: .venv/.dev ## set up, then run the tests; those that need a missing tool are skipped by name
+	@$(BIN)/python -m pytest $(ARGS)
+
+# ---- What CI runs ---------------------------------------------------------------------------
+
+check: lint types imports protos-lint protos-check protos-breaking floors test ## all of CI
+
+lint: .venv/.dev ## ruff, both the rules and the format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: .venv/.dev ## rewrite the Python files as `make lint` wants them
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+types: .venv/.dev ## mypy, strict
+	@$(BIN)/mypy
+
+imports: .venv/.dev ## the direction of imports
+	@$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+tools: ## install what the tests of other languages need: Node, Go, grpcurl, npm packages
+	@command -v node >/dev/null && command -v npm >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; }
+	@command -v go >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends golang-go; }
+	@test -x .tools/bin/grpcurl || \
+	  GOBIN=$(CURDIR)/.tools/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION)
+	@npm ci --prefix tests/sandbox/node --no-audit --no-fund --loglevel=error
+
+# ---- The contract ---------------------------------------------------------------------------
+
+protos: .venv-protos/.done ## generate clients/python/conferencing/v1 out of protos/
+	@scripts/generate-stubs .venv-protos/bin/python clients/python
+	@echo "generated clients/python/conferencing/v1"
+
+protos-check: .venv-protos/.done ## fail if the committed stubs are not what protos/ generates
+	@rm -rf build/stubs && mkdir -p build/stubs
+	@scripts/generate-stubs .venv-protos/bin/python build/stubs
+	@diff -r -x __pycache__ build/stubs/conferencing/v1 clients/python/conferencing/v1 && \
+	  echo "the committed stubs are fresh"
+
+protos-lint: .venv/.dev build/conferencing.binpb ## buf lint (STANDARD, COMMENTS) and format
+	@$(BIN)/buf lint build/conferencing.binpb --path conferencing/v1 --config protos/buf.yaml
+	@$(BIN)/buf format --diff --exit-code protos
+
+protos-breaking: .venv/.dev build/conferencing.binpb ## buf breaking against the released contract
+	@$(BIN)/buf breaking build/conferencing.binpb --against protos/baseline.binpb \
+	  --path conferencing/v1 --config protos/buf.yaml && echo "nothing breaks the released contract"
+
+protos-release: build/conferencing.binpb ## make today's contract the released one (see CHANGELOG.md)
+	@cp build/conferencing.binpb protos/baseline.binpb
+
+build/conferencing.binpb: .venv-protos/.done $(wildcard protos/conferencing/v1/*.proto)
+	@mkdir -p build && scripts/contract-image .venv-protos/bin/python protos $@
+
+floors: ## the stubs at the oldest, a middle and the newest protobuf and grpcio
+	@$(PYTHON) scripts/check-floors.py
+
+# ---- Environments ---------------------------------------------------------------------------
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "python3 -m venv does not work here: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv && touch $@
+
+.venv/.runtime: .venv/.made requirements/runtime.txt pyproject.toml clients/python/pyproject.toml
+	@echo "installing the server's packages into .venv (once)"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation -e clients/python -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.txt
+	@echo "installing the tests' packages into .venv (once)"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv-protos/.done: requirements/protos.txt
+	@$(PYTHON) -m venv .venv-protos
+	@.venv-protos/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/protos.txt
+	@touch $@
+
+lock: ## refresh requirements/*.txt (hashes, no addresses)
+	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock; .venv-lock/bin/pip install $(PIP_FLAGS) uv; }
+	@$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
+	@$(UV_COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	@$(UV_COMPILE) --group protos -o requirements/protos.txt
+
+clean: ## remove everything that the commands above made
+	@rm -rf .venv .venv-protos .venv-lock .venv-floors .tools .cache build .data tests/sandbox/node/node_modules

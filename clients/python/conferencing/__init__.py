@@ -1,0 +1,1 @@
+"""Stubs of the conferencing service: import the messages from `conferencing.v1`."""

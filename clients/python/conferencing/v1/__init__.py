@@ -1,0 +1,1 @@
+"""Generated messages and stubs of conferencing.v1; `make protos` makes them."""
