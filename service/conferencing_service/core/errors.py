@@ -1,0 +1,123 @@
+"""Every way in which a call can end other than well.
+
+    ConferencingError
+     +- InvalidField            the request itself is wrong; names every fault
+     +- Refused                 a verdict says no
+     +- FailedPrecondition      the state of a grant, calendar or event says no
+     +- NotFound                grant, calendar or event
+     +- RateLimited             the upstream limits; nothing was written
+     +- Unavailable             the upstream cannot be reached; nothing was written
+     +- OutcomeUnresolved       a write was sent and nobody knows what became of it
+     +- NotStarted              too little time left to start a write
+     +- UpstreamCredentials     our own key is refused
+     +- UpstreamMalformed       the answer to a read cannot be read
+
+Whoever finds the fault raises it; it travels up untouched and becomes a status once, in
+`status.py`. None of them holds a vendor's body, a secret, or a text of the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from conferencing_service.core.model import Reason, Verdict
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A fault of one request field: its path, and what is wrong, never the value."""
+
+    field: str
+    description: str
+
+
+class ConferencingError(Exception):
+    """A call ended with a reason that the contract names.
+
+    Args:
+        reason: the contract's reason.
+        metadata: what else a program may want to know; values hold no text of a caller.
+        retry_after: seconds after which a repetition may succeed, where one can.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        metadata: Mapping[str, str] = _NOTHING,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.metadata = metadata
+        self.retry_after = retry_after
+
+
+class InvalidField(ConferencingError):
+    """The request is wrong; `violations` names every fault."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        super().__init__(Reason.INVALID_FIELD, {"violations": str(len(violations))})
+        self.violations = tuple(violations)
+
+
+class Refused(ConferencingError):
+    """A verdict says no; nothing was sent."""
+
+    def __init__(self, reason: Reason, verdict: Verdict, metadata: Mapping[str, str]) -> None:
+        super().__init__(reason, metadata)
+        self.verdict = verdict
+
+
+class FailedPrecondition(ConferencingError):
+    """The state of a grant, calendar or event, or the upstream, says no."""
+
+
+class NotFound(ConferencingError):
+    """There is no such grant, calendar or event."""
+
+
+class RateLimited(ConferencingError):
+    """The upstream limits this grant or us; nothing was written."""
+
+    def __init__(self, retry_after: float, metadata: Mapping[str, str] = _NOTHING) -> None:
+        super().__init__(Reason.UPSTREAM_RATE_LIMITED, metadata, retry_after=retry_after)
+
+
+class Unavailable(ConferencingError):
+    """The upstream cannot be reached or a read of it failed; nothing was written."""
+
+    def __init__(self, metadata: Mapping[str, str] = _NOTHING, *, retry_after: float = 1.0) -> None:
+        super().__init__(Reason.UPSTREAM_UNAVAILABLE, metadata, retry_after=retry_after)
+
+
+class OutcomeUnresolved(ConferencingError):
+    """A write was sent and its answer was lost; nothing more can be found out."""
+
+    def __init__(self, metadata: Mapping[str, str] = _NOTHING) -> None:
+        super().__init__(Reason.OUTCOME_UNRESOLVED, metadata)
+
+
+class NotStarted(ConferencingError):
+    """Too little of the caller's deadline was left to start a write."""
+
+    def __init__(self, needed: float) -> None:
+        super().__init__(Reason.NOT_STARTED, {"needed_seconds": f"{needed:g}"})
+
+
+class UpstreamCredentials(ConferencingError):
+    """The upstream refuses our own key, or the key belongs to another region."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.UPSTREAM_CREDENTIALS)
+
+
+class UpstreamMalformed(ConferencingError):
+    """The upstream answered a read with something that cannot be read."""
+
+    def __init__(self, metadata: Mapping[str, str] = _NOTHING) -> None:
+        super().__init__(Reason.UPSTREAM_MALFORMED, metadata)

@@ -1,0 +1,114 @@
+"""What is known about grants: read once, shared by everybody who asks at the same time.
+
+What kind of account a grant connects never changes, so that is kept for good; scopes and validity
+do, so whoever is about to refuse because of them asks with a small `max_age` first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from conferencing_service.core.errors import FailedPrecondition, NotFound
+from conferencing_service.core.model import Grant, Reason
+from conferencing_service.core.upstream import CalendarUpstream, Call, Clock
+
+FACTS_SECONDS = 300.0
+"""How long scopes and validity are believed."""
+
+_READ_SECONDS = 20.0
+_CAPACITY = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    grant: Grant
+    read_at: float
+    sandbox: bool
+    upstream_request_id: str
+
+
+class GrantDirectory:
+    """Finds grants, from memory where it may.
+
+    Args:
+        clock: a clock that never goes back.
+        read_seconds: how long one read may take; it is shared, so no caller's deadline bounds it.
+    """
+
+    def __init__(self, clock: Clock, read_seconds: float = _READ_SECONDS) -> None:
+        self._clock = clock
+        self._read_seconds = read_seconds
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._under_way: dict[str, asyncio.Task[_Known]] = {}
+
+    async def find(
+        self,
+        call: Call,
+        upstream: CalendarUpstream,
+        grant_id: str,
+        *,
+        field: str = "grant_id",
+        max_age: float | None = None,
+    ) -> Grant:
+        """Return a grant, read at most `max_age` seconds ago (None: whenever).
+
+        A grant that was last seen invalid is read again before anybody is told so. Raises
+        NotFound, FailedPrecondition (GRANT_EXPIRED), each with `field` as its grant_field, and
+        whatever else a read raises.
+        """
+        try:
+            known = await self._find(call, upstream, grant_id, max_age)
+            if not known.grant.valid:
+                known = await self._find(call, upstream, grant_id, self._age_of(call))
+        except NotFound as error:
+            raise NotFound(error.reason, {**error.metadata, "grant_field": field}) from error
+        if not known.grant.valid:
+            raise FailedPrecondition(Reason.GRANT_EXPIRED, {"grant_field": field})
+        return known.grant
+
+    def _age_of(self, call: Call) -> float:
+        """Return the age at which something was read during this very call."""
+        return self._clock() - call.started
+
+    async def find_fresh(
+        self, call: Call, upstream: CalendarUpstream, grant_id: str, *, field: str = "grant_id"
+    ) -> Grant:
+        """Return a grant that was read during this call."""
+        return await self.find(call, upstream, grant_id, field=field, max_age=self._age_of(call))
+
+    async def _find(
+        self, call: Call, upstream: CalendarUpstream, grant_id: str, max_age: float | None
+    ) -> _Known:
+        known = self._known.get(grant_id)
+        if known is None or (max_age is not None and self._clock() - known.read_at > max_age):
+            known = await self._read(upstream, grant_id)
+            call.upstream_request_id = known.upstream_request_id
+        call.sandbox = call.sandbox or known.sandbox
+        return known
+
+    async def _read(self, upstream: CalendarUpstream, grant_id: str) -> _Known:
+        task = self._under_way.get(grant_id)
+        if task is None:
+            task = asyncio.create_task(self._read_alone(upstream, grant_id))
+            self._under_way[grant_id] = task
+            task.add_done_callback(lambda done: self._finished(grant_id, done))
+        return await asyncio.shield(task)
+
+    async def _read_alone(self, upstream: CalendarUpstream, grant_id: str) -> _Known:
+        now = self._clock()
+        call = Call(self._clock, now, None, now + self._read_seconds)
+        grant = await upstream.get_grant(call, grant_id)
+        known = _Known(grant, now, call.sandbox, call.upstream_request_id)
+        self._known[grant_id] = known
+        self._known.move_to_end(grant_id)
+        if len(self._known) > _CAPACITY:
+            self._known.popitem(last=False)
+        return known
+
+    def _finished(self, grant_id: str, task: asyncio.Task[_Known]) -> None:
+        del self._under_way[grant_id]
+        if not task.cancelled():
+            # Whoever waited has it; asking marks it as seen when everybody has left.
+            task.exception()

@@ -1,0 +1,274 @@
+"""What happens round every RPC: span, context, error net.
+
+`RpcInterceptor` wraps each handler of the service once, in layers: tracing (outermost) sees the
+final code of every ending; context gives the handler its `Call`; the error net turns exceptions
+into statuses. Health and reflection are left as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import grpc
+from google.rpc.status_pb2 import Status
+from opentelemetry import propagate, trace
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
+
+from conferencing_service import telemetry
+from conferencing_service.core.errors import ConferencingError, InvalidField, Violation
+from conferencing_service.core.model import Reason
+from conferencing_service.core.upstream import Call, Clock
+from conferencing_service.status import code_of, status_from_error
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Behaviour = Callable[[Any, Context], Awaitable[Any]]
+
+SERVICE = "conferencing.v1.ConferencingService"
+
+_log = logging.getLogger("conferencing_service.rpc")
+_call: ContextVar[Call] = ContextVar("conferencing_call")
+
+# Codes that mean a fault of the server's, by OpenTelemetry's conventions for gRPC server spans.
+_FAULTS = frozenset(
+    {
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+
+
+def current_call() -> Call:
+    """Return the call that the running handler serves."""
+    return _call.get()
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Stands where bytes stood that are no message."""
+
+
+class Ended(Exception):
+    """An RPC ends with a status."""
+
+    def __init__(self, status: Status, reason: Reason, retry_after: float | None) -> None:
+        super().__init__(reason.value)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class RpcInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the service's handlers.
+
+    Args:
+        tracer: opens server spans.
+        default_seconds: what reads get when the caller sets no deadline.
+        max_seconds: what reads get at most.
+        clock: a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracer: Tracer,
+        default_seconds: float,
+        max_seconds: float,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._tracer = tracer
+        self._default_seconds = default_seconds
+        self._max_seconds = max_seconds
+        self._clock = clock
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Return the wrapped handler of a method; unknown methods stay unimplemented."""
+        handler = await continuation(handler_call_details)
+        method: str = handler_call_details.method.removeprefix("/")
+        if handler is None or not method.startswith(SERVICE + "/"):
+            return handler
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            wrapped = self._wrapped[method] = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+        behaviour = self._traced(method, self._with_call(_guarded(handler.unary_unary)))
+        return grpc.unary_unary_rpc_method_handler(
+            behaviour,
+            request_deserializer=_tolerant(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
+
+    def _traced(
+        self, method: str, behaviour: Callable[[Any, Context, Call], Awaitable[Any]]
+    ) -> Behaviour:
+        attributes = {telemetry.RPC_SYSTEM: "grpc", telemetry.RPC_METHOD: method}
+
+        async def traced(request: Any, context: Context) -> Any:
+            call = self._begin(context)
+            with self._tracer.start_as_current_span(
+                method,
+                context=propagate.extract(_carrier(context)),
+                kind=SpanKind.SERVER,
+                attributes=attributes,
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span:
+                code, reason = grpc.StatusCode.OK, None
+                try:
+                    response = await behaviour(request, context, call)
+                    if call.sandbox:
+                        await context.send_initial_metadata((("conferencing-upstream", "sandbox"),))
+                    return response
+                except Ended as ended:
+                    code, reason = code_of(ended.reason), ended.reason
+                    await _abort(context, call, ended)
+                except asyncio.CancelledError:
+                    code = _cancelled_as(call)
+                    raise
+                except grpc.aio.AbortError:
+                    code = grpc.StatusCode.UNKNOWN
+                    raise
+                finally:
+                    _finish(span, call, method, code, reason)
+
+        return traced
+
+    def _begin(self, context: Context) -> Call:
+        now = self._clock()
+        left = context.time_remaining()
+        seconds = self._default_seconds if left is None else left
+        return Call(
+            clock=self._clock,
+            started=now,
+            deadline=None if left is None else now + left,
+            read_deadline=now + min(seconds, self._max_seconds),
+        )
+
+    @staticmethod
+    def _with_call(behaviour: Behaviour) -> Callable[[Any, Context, Call], Awaitable[Any]]:
+        async def with_call(request: Any, context: Context, call: Call) -> Any:
+            token = _call.set(call)
+            try:
+                response = await behaviour(request, context)
+            finally:
+                _call.reset(token)
+            if call.upstream_request_id:
+                context.set_trailing_metadata((("upstream-request-id", call.upstream_request_id),))
+            return response
+
+        return with_call
+
+
+def _guarded(behaviour: Behaviour) -> Behaviour:
+    """Turn every exception into an ending; nothing of its text gets out."""
+
+    async def guarded(request: Any, context: Context) -> Any:
+        try:
+            return await behaviour(_decoded(request), context)
+        except ConferencingError as error:
+            if error.reason is Reason.UPSTREAM_CREDENTIALS:
+                _log.error("the upstream refuses our credentials", extra={"alert": "credentials"})
+            raise Ended(status_from_error(error), error.reason, error.retry_after) from error
+        except grpc.aio.AbortError:
+            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Cancelled from within: grpc would never answer such a call.
+            _raise_internal(error)
+        except Exception as error:  # noqa: BLE001 - the net under every handler
+            _raise_internal(error)
+
+    return guarded
+
+
+def _decoded(request: Any) -> Any:
+    if isinstance(request, Malformed):
+        raise InvalidField([Violation("request", "is not a message of this method")])
+    return request
+
+
+def _raise_internal(error: BaseException) -> NoReturn:
+    _log.error("a handler broke", exc_info=error)
+    trace_id = trace.get_current_span().get_span_context().trace_id
+    fault = ConferencingError(Reason.INTERNAL, {"trace_id": trace.format_trace_id(trace_id)})
+    raise Ended(status_from_error(fault), Reason.INTERNAL, None) from error
+
+
+def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return a deserializer that leaves the answer to malformed bytes to the error net."""
+
+    def tolerant(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except Exception:  # noqa: BLE001 - protobuf's own error differs by runtime
+            return Malformed()
+
+    return tolerant
+
+
+async def _abort(context: Context, call: Call, ended: Ended) -> None:
+    """End the RPC with its status in the trailers; always raises AbortError."""
+    trailers: list[tuple[str, str | bytes]] = [
+        ("grpc-status-details-bin", ended.status.SerializeToString())
+    ]
+    if call.upstream_request_id:
+        trailers.append(("upstream-request-id", call.upstream_request_id))
+    code = code_of(ended.reason)
+    if code is grpc.StatusCode.UNAVAILABLE and ended.retry_after is not None:
+        # gRPC's own retries know this and not RetryInfo (gRFC A6).
+        trailers.append(("grpc-retry-pushback-ms", str(round(ended.retry_after * 1000))))
+    await context.abort(code, ended.status.message, tuple(trailers))
+
+
+def _carrier(context: Context) -> dict[str, str]:
+    """Return the text entries of the metadata, where W3C trace context may be."""
+    metadata = context.invocation_metadata() or ()
+    return {key: value for key, value in metadata if isinstance(value, str)}
+
+
+def _cancelled_as(call: Call) -> grpc.StatusCode:
+    left = call.write_seconds()
+    if left is not None and left <= 0.001:
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+    return grpc.StatusCode.CANCELLED
+
+
+def _finish(
+    span: trace.Span, call: Call, method: str, code: grpc.StatusCode, reason: Reason | None
+) -> None:
+    """Say how the call ended, on its span and in its log line."""
+    facts = dict(call.attributes)
+    if reason is not None:
+        facts[telemetry.REASON] = reason.value
+    if call.upstream_request_id:
+        facts[telemetry.UPSTREAM_REQUEST_ID] = call.upstream_request_id
+    if span.is_recording():
+        span.set_attribute(telemetry.RPC_STATUS, code.name)
+        span.set_attributes(facts)
+        if code in _FAULTS:
+            span.set_attribute(telemetry.ERROR_TYPE, code.name)
+            span.set_status(StatusCode.ERROR)
+    if _log.isEnabledFor(logging.INFO):
+        seconds = call.clock() - call.started
+        extra = {"method": method, "code": code.name, "seconds": round(seconds, 4), **facts}
+        _log.info("rpc", extra=extra)

@@ -1,0 +1,98 @@
+"""One short method per RPC: decode, call, encode."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+import grpc
+
+from conferencing.v1 import conferencing_service_pb2 as service
+from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
+from conferencing_service import codec
+from conferencing_service.core import reading
+from conferencing_service.core.operations import Operations
+from conferencing_service.interceptors import current_call
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ConferencingServicer(service_grpc.ConferencingServiceServicer):
+    """The service's RPCs.
+
+    Args:
+        operations: does what they ask.
+    """
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    async def CreateEvent(  # noqa: D102, N802
+        self, request: service.CreateEventRequest, _context: Context
+    ) -> service.CreateEventResponse:
+        asked = codec.create_event_from_proto(request)
+        written = await self._operations.create_event(current_call(), asked)
+        return service.CreateEventResponse(
+            event=codec.event_to_proto(written.event),
+            replayed=written.replayed,
+            warnings=map(codec.warning_to_proto, written.warnings),
+        )
+
+    async def GetEvent(  # noqa: D102, N802
+        self, request: service.GetEventRequest, _context: Context
+    ) -> service.GetEventResponse:
+        asked = codec.get_event_from_proto(request)
+        event = await self._operations.get_event(current_call(), asked)
+        return service.GetEventResponse(event=codec.event_to_proto(event))
+
+    async def ListEvents(  # noqa: D102, N802
+        self, request: service.ListEventsRequest, _context: Context
+    ) -> service.ListEventsResponse:
+        asked = codec.list_events_from_proto(request)
+        page = await self._operations.list_events(current_call(), asked)
+        return service.ListEventsResponse(
+            events=map(codec.event_to_proto, page.events), next_page_token=page.next_page_token
+        )
+
+    async def UpdateEvent(  # noqa: D102, N802
+        self, request: service.UpdateEventRequest, _context: Context
+    ) -> service.UpdateEventResponse:
+        asked = codec.update_event_from_proto(request)
+        written = await self._operations.update_event(current_call(), asked)
+        return service.UpdateEventResponse(
+            event=codec.event_to_proto(written.event),
+            replayed=written.replayed,
+            warnings=map(codec.warning_to_proto, written.warnings),
+        )
+
+    async def DeleteEvent(  # noqa: D102, N802
+        self, request: service.DeleteEventRequest, _context: Context
+    ) -> service.DeleteEventResponse:
+        asked = codec.delete_event_from_proto(request)
+        await self._operations.delete_event(current_call(), asked)
+        return service.DeleteEventResponse()
+
+    async def CheckCompatibility(  # noqa: D102, N802
+        self, request: service.CheckCompatibilityRequest, _context: Context
+    ) -> service.CheckCompatibilityResponse:
+        asked = codec.check_compatibility_from_proto(request)
+        answer = await self._operations.check_compatibility(current_call(), asked)
+        return codec.check_compatibility_to_proto(*answer)
+
+    async def ExtractConferencing(  # noqa: D102, N802
+        self, request: service.ExtractConferencingRequest, _context: Context
+    ) -> service.ExtractConferencingResponse:
+        asked = codec.extraction_from_proto(request)
+        match asked.kind:
+            case "google_event":
+                found = reading.conferencing_from_google(asked.event)
+            case "microsoft_event":
+                found = reading.conferencing_from_microsoft(asked.event)
+            case "icalendar":
+                found = reading.conferencing_from_icalendar(asked.text)
+            case "text":
+                found = reading.conferencing_from_text(asked.text)
+            case _:
+                assert_never(asked.kind)
+        if found is None:
+            return service.ExtractConferencingResponse()
+        return service.ExtractConferencingResponse(conferencing=codec.conferencing_to_proto(found))

@@ -1,0 +1,205 @@
+"""Every setting: its variable, its type, its default. The only reader of the environment."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from conferencing_service.core.compatibility import CrossPlatformPolicy
+
+REGIONS = {"us": "https://api.us.nylas.com", "eu": "https://api.eu.nylas.com"}
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing; the text is one line that names it."""
+
+
+class TracesExporter(enum.StrEnum):
+    """Where spans go: the values of OTEL_TRACES_EXPORTER that there are."""
+
+    OTLP = "otlp"
+    CONSOLE = "console"
+    NONE = "none"
+
+
+class Settings(BaseSettings):
+    """The server's settings. Each is read from CONFERENCING_ and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONFERENCING_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
+
+    listen: str = "127.0.0.1:50051"
+    """Host and port of gRPC; port 0 takes a free one."""
+
+    nylas_region: str | None = None
+    """us, eu, or the URL of a server that speaks Nylas v3."""
+
+    nylas_api_key: SecretStr | None = None
+    """The key itself."""
+
+    nylas_api_key_file: Path | None = None
+    """A file that holds the key."""
+
+    cross_platform_autocreate: CrossPlatformPolicy = CrossPlatformPolicy.REFUSE
+    """Whether a conference grant of another platform may host."""
+
+    reflection: bool | None = None
+    """gRPC reflection; unset: on with the sandbox, off without."""
+
+    default_deadline: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds that reads get when the caller sets no deadline."""
+
+    max_deadline: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Seconds that reads get at most."""
+
+    write_timeout: Annotated[float, Field(gt=0, le=3600)] = 100.0
+    """Seconds that a write may take; above the vendor's own 90."""
+
+    shutdown_grace: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """Seconds that calls under way get at SIGTERM."""
+
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+
+    sandbox_listen: str = "127.0.0.1:50080"
+    """Host and port of the embedded sandbox; loopback only."""
+
+    sandbox_database: str = ":memory:"
+    """Where the embedded sandbox keeps its data: a file, or :memory:."""
+
+    sandbox_faults: Annotated[str, NoDecode] = ""
+    """Faults that the embedded sandbox starts with, as JSON."""
+
+    traces_exporter: TracesExporter | None = Field(
+        default=None, validation_alias="OTEL_TRACES_EXPORTER"
+    )
+    """otlp, console or none; unset: otlp when an OTLP endpoint is set, else none."""
+
+    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """Read by the OpenTelemetry SDK; here it only switches the exporter on."""
+
+    otlp_traces_endpoint: str | None = Field(
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+    )
+    """The same, for traces alone."""
+
+    sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    """true: no spans at all."""
+
+    @field_validator("listen", "sandbox_listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if not (host and colon and port.isdecimal() and int(port) < 65_536):
+            raise ValueError("must be HOST:PORT")
+        return value
+
+    @field_validator("nylas_region")
+    @classmethod
+    def _region(cls, value: str | None) -> str | None:
+        return None if value is None else base_url_of_region(value)
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.nylas_api_key is not None and self.nylas_api_key_file is not None:
+            raise ValueError(
+                "CONFERENCING_NYLAS_API_KEY and CONFERENCING_NYLAS_API_KEY_FILE exclude each other"
+            )
+        return self
+
+    def exporter(self) -> TracesExporter:
+        """Return where spans go."""
+        if self.sdk_disabled:
+            return TracesExporter.NONE
+        if self.traces_exporter is not None:
+            return self.traces_exporter
+        endpoint = self.otlp_traces_endpoint or self.otlp_endpoint
+        return TracesExporter.OTLP if endpoint else TracesExporter.NONE
+
+    def api_key(self) -> SecretStr:
+        """Return the vendor's key; raises SettingsError where there is none."""
+        if self.nylas_api_key is not None:
+            key = self.nylas_api_key.get_secret_value()
+        elif self.nylas_api_key_file is not None:
+            try:
+                key = self.nylas_api_key_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeError) as error:
+                raise SettingsError(
+                    "CONFERENCING_NYLAS_API_KEY_FILE: the file cannot be read"
+                ) from error
+        else:
+            raise SettingsError(
+                "CONFERENCING_NYLAS_API_KEY or CONFERENCING_NYLAS_API_KEY_FILE is needed with "
+                "CONFERENCING_NYLAS_REGION"
+            )
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise SettingsError("the Nylas API key is empty or holds characters that no key has")
+        return SecretStr(key)
+
+
+def base_url_of_region(region: str) -> str:
+    """Return the base URL of a region's name or URL; raises ValueError."""
+    if region in REGIONS:
+        return REGIONS[region]
+    try:
+        parts = urlsplit(region)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", None
+    if (
+        parts is None
+        or not host
+        or "@" in parts.netloc
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+    ):
+        raise ValueError("must be us, eu, or an https URL without a path (http on loopback)")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine and no other can reach it."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def settings_from_environment() -> Settings:
+    """Return the settings; raises SettingsError with one line that names what is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(_line(first["loc"], first["msg"])) from None
+
+
+def _line(place: Sequence[int | str], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not place:
+        return message
+    name = str(place[0])
+    variable = name if name.startswith("OTEL_") else f"CONFERENCING_{name.upper()}"
+    return f"{variable}: {message[:1].lower()}{message[1:]}"

@@ -1,0 +1,121 @@
+"""Spans and log lines: the names that they use, and where they go.
+
+Attribute names are those of OpenTelemetry's semantic conventions; they are written out here because
+the package that holds them is private. Exporters follow the standard OTEL_* variables, which the
+SDK reads by itself, but for OTEL_TRACES_EXPORTER, which comes by the settings.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    ConsoleSpanExporter,
+    SimpleSpanProcessor,
+)
+
+from conferencing_service import __version__
+from conferencing_service.settings import TracesExporter
+
+RPC_SYSTEM = "rpc.system.name"
+RPC_METHOD = "rpc.method"
+RPC_STATUS = "rpc.response.status_code"
+ERROR_TYPE = "error.type"
+REASON = "conferencing.reason"
+UPSTREAM_REQUEST_ID = "upstream.request_id"
+
+_SERVICE = "conferencing-service"
+_OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def tracer_provider_for(exporter: TracesExporter) -> TracerProvider:
+    """Return a provider whose spans go where the setting says.
+
+    The sampler, resource attributes and the OTLP endpoint come from OTEL_TRACES_SAMPLER,
+    OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME and OTEL_EXPORTER_OTLP_*.
+    """
+    defaults = Resource({SERVICE_NAME: _SERVICE, SERVICE_VERSION: __version__})
+    provider = TracerProvider(resource=defaults.merge(_resource_from_environment()))
+    match exporter:
+        case TracesExporter.OTLP:
+            # Takes most of a second to import, which a server without it need not pay.
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
+                OTLPSpanExporter,
+            )
+
+            provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        case TracesExporter.CONSOLE:
+            provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+        case TracesExporter.NONE:
+            pass
+    return provider
+
+
+def _resource_from_environment() -> Resource:
+    resource = Resource.create()
+    if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        attributes = {key: resource.attributes[key] for key in resource.attributes}
+        del attributes[SERVICE_NAME]
+        return Resource(attributes)
+    return resource
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, what the call gave, and the trace.
+
+    An exception is told by its type and the places it passed, never by its text: that may hold
+    anything.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {k: v for k, v in record.__dict__.items() if k not in _OWN_FIELDS}
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            line["trace_id"] = trace.format_trace_id(context.trace_id)
+            line["span_id"] = trace.format_span_id(context.span_id)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = _places(record.exc_info[1])
+        return json.dumps(line, ensure_ascii=True, default=str)
+
+
+def _places(error: BaseException) -> list[str]:
+    """Return an exception chain as types and code places."""
+    places: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(places) < 64:
+        places.append(type(seen).__qualname__)
+        step = seen.__traceback__
+        while step is not None and len(places) < 64:
+            code = step.tb_frame.f_code
+            module = step.tb_frame.f_globals.get("__name__", "?")
+            places.append(f"  {module}:{code.co_name}:{step.tb_lineno}")
+            step = step.tb_next
+        seen = seen.__cause__ or seen.__context__
+    return places
+
+
+def log_to(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
+    """Send every log line of the process to a stream as JSON."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # Libraries whose debug lines hold URLs and headers.
+    for name in ("httpx", "httpcore", "aiohttp", "asyncio", "grpc", "opentelemetry"):
+        logging.getLogger(name).setLevel(logging.WARNING)

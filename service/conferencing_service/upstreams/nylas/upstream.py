@@ -1,0 +1,335 @@
+"""Nylas v3 as a calendar upstream: which requests an operation is, and what their answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from conferencing_service.core.errors import (
+    ConferencingError,
+    FailedPrecondition,
+    NotFound,
+    OutcomeUnresolved,
+    Unavailable,
+    UpstreamCredentials,
+    UpstreamMalformed,
+)
+from conferencing_service.core.model import (
+    Autocreate,
+    Calendar,
+    Event,
+    Grant,
+    Notify,
+    Platform,
+    Reason,
+)
+from conferencing_service.upstreams.base import Call, Capabilities, EventPage, EventQuery
+from conferencing_service.upstreams.http import (
+    Answer,
+    Lost,
+    RestClient,
+    RestRequest,
+    Unreadable,
+    Unsent,
+)
+from conferencing_service.upstreams.nylas.capabilities import NYLAS
+from conferencing_service.upstreams.nylas.errors import (
+    GONE,
+    error_of_read,
+    error_of_write,
+    json_of,
+    metadata_of,
+)
+from conferencing_service.upstreams.nylas.events import (
+    changes_to_nylas,
+    event_from_nylas,
+    event_to_nylas,
+)
+from conferencing_service.upstreams.nylas.fields import flag, items, mapping, text
+
+WRITE_SECONDS = 100.0
+"""How long a write may take: longer than the 90 seconds after which the vendor itself gives up."""
+
+REGIONS: Mapping[str, str] = {
+    "us": "https://api.us.nylas.com",
+    "eu": "https://api.eu.nylas.com",
+}
+
+_GRANT = "/v3/grants/{grant_id}"
+_CALENDAR = "/v3/grants/{grant_id}/calendars/{calendar_id}"
+_EVENTS = "/v3/grants/{grant_id}/events"
+_EVENT = "/v3/grants/{grant_id}/events/{event_id}"
+
+_PLATFORMS: Mapping[str, Platform] = {
+    "google": Platform.GOOGLE,
+    "microsoft": Platform.MICROSOFT,
+    "icloud": Platform.ICLOUD,
+    "ews": Platform.EWS,
+    "imap": Platform.IMAP,
+    "virtual-calendar": Platform.VIRTUAL_CALENDAR,
+    "zoom": Platform.ZOOM,
+}
+
+# The vendor lists from now to a month hence unless told otherwise; these bounds are all of time.
+_BEGINNING = 0
+_END = 4_102_444_800
+
+
+class NylasUpstream:
+    """The calendars that Nylas reaches.
+
+    Args:
+        client: the way out to one of the vendor's regions.
+        write_seconds: how long a write may take.
+    """
+
+    def __init__(self, client: RestClient, write_seconds: float = WRITE_SECONDS) -> None:
+        self._client = client
+        self._write_seconds = write_seconds
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What Nylas can do."""
+        return NYLAS
+
+    async def get_grant(self, call: Call, grant_id: str) -> Grant:
+        """Read a grant; a 401 here is about our own key, which opens every grant."""
+        request = RestRequest("GET", _GRANT, _Place(grant_id).grant_path())
+        answer = await self._read(call, request)
+        if answer.status == 401:
+            raise UpstreamCredentials
+        if answer.status in GONE:
+            raise NotFound(Reason.GRANT_NOT_FOUND)
+        if answer.status != 200:
+            raise error_of_read(answer)
+        data = _data(answer)
+        scopes = data.get("scope")
+        return Grant(
+            id=grant_id,
+            platform=_PLATFORMS.get(text(data.get("provider")), Platform.OTHER),
+            valid=text(data.get("grant_status")) != "invalid",
+            scopes=frozenset(map(text, scopes)) if isinstance(scopes, list) else None,
+        )
+
+    async def get_calendar(self, call: Call, grant_id: str, calendar_id: str) -> Calendar:
+        """Read a calendar."""
+        place = _Place(grant_id, calendar_id)
+        answer = await self._read(call, RestRequest("GET", _CALENDAR, place.calendar_path()))
+        data = _data(await self._good(call, place, answer))
+        return Calendar(text(data.get("id")), flag(data.get("read_only")) or False)
+
+    async def get_event(self, call: Call, grant_id: str, calendar_id: str, event_id: str) -> Event:
+        """Read an event."""
+        place = _Place(grant_id, calendar_id, event_id)
+        target = place.event_path() + _query(calendar_id=calendar_id)
+        answer = await self._read(call, RestRequest("GET", _EVENT, target))
+        data = _data(await self._good(call, place, answer))
+        if not text(data.get("id")):
+            raise UpstreamMalformed(metadata_of(answer))
+        return event_from_nylas(data)
+
+    async def list_events(
+        self, call: Call, grant_id: str, calendar_id: str, query: EventQuery
+    ) -> EventPage:
+        """Read a page of events."""
+        selection: dict[str, str] = {"calendar_id": calendar_id, "limit": str(query.limit)}
+        if query.ical_uid:
+            # The vendor takes no other filter beside it.
+            selection["ical_uid"] = query.ical_uid
+        else:
+            start, end = query.start_time, query.end_time
+            selection["start"] = str(_BEGINNING if start is None else start)
+            selection["end"] = str(_END if end is None else end)
+        if query.page_token:
+            selection["page_token"] = query.page_token
+        place = _Place(grant_id, calendar_id)
+        request = RestRequest("GET", _EVENTS, place.events_path() + _query(**selection))
+        answer = await self._good(call, place, await self._read(call, request))
+        body = json_of(answer)
+        if not isinstance(body.get("data"), list):
+            raise UpstreamMalformed(metadata_of(answer))
+        events = tuple(event_from_nylas(mapping(item)) for item in items(body["data"]))
+        return EventPage(events, text(body.get("next_cursor")))
+
+    async def create_event(
+        self, call: Call, grant_id: str, calendar_id: str, event: Event, notify: Notify
+    ) -> Event:
+        """Make an event."""
+        place = _Place(grant_id, calendar_id)
+        target = place.events_path() + _written_where(calendar_id, notify)
+        body = orjson.dumps(event_to_nylas(event))
+        answer = await self._write(call, RestRequest("POST", _EVENTS, target, body))
+        return _event(await self._done(call, place, answer, autocreate=_autocreates(event)))
+
+    async def update_event(
+        self,
+        call: Call,
+        grant_id: str,
+        calendar_id: str,
+        event: Event,
+        fields: frozenset[str],
+        notify: Notify,
+    ) -> Event:
+        """Write the named fields of an event."""
+        place = _Place(grant_id, calendar_id, event.id)
+        target = place.event_path() + _written_where(calendar_id, notify)
+        body = orjson.dumps(changes_to_nylas(event, fields))
+        answer = await self._write(call, RestRequest("PUT", _EVENT, target, body))
+        autocreate = "conferencing" in fields and _autocreates(event)
+        return _event(await self._done(call, place, answer, autocreate=autocreate))
+
+    async def delete_event(
+        self, call: Call, grant_id: str, calendar_id: str, event_id: str, notify: Notify
+    ) -> None:
+        """Delete an event."""
+        place = _Place(grant_id, calendar_id, event_id)
+        target = place.event_path() + _written_where(calendar_id, notify)
+        answer = await self._write(call, RestRequest("DELETE", _EVENT, target))
+        await self._done(call, place, answer, autocreate=False)
+
+    async def aclose(self) -> None:
+        """Close the way out."""
+        await self._client.aclose()
+
+    # ---- The wire ------------------------------------------------------------------------
+
+    async def _read(self, call: Call, request: RestRequest) -> Answer:
+        try:
+            return await self._client.read(call, request)
+        except (Unsent, Lost) as error:
+            raise Unavailable from error
+        except Unreadable as error:
+            raise UpstreamMalformed from error
+
+    async def _write(self, call: Call, request: RestRequest) -> Answer:
+        try:
+            return await self._client.write(call, request, self._write_seconds)
+        except Unsent as error:
+            raise Unavailable from error
+        except (Lost, Unreadable) as error:
+            raise OutcomeUnresolved from error
+
+    async def _good(self, call: Call, place: _Place, answer: Answer) -> Answer:
+        """Return a read's answer if it is a good one, or raise what it means."""
+        if answer.status == 200:
+            return answer
+        error = error_of_read(answer)
+        if error.reason is Reason.UPSTREAM_REJECTED and answer.status in {401, *GONE}:
+            error = await self._located(call, place, answer, error)
+        raise error
+
+    async def _done(self, call: Call, place: _Place, answer: Answer, *, autocreate: bool) -> Answer:
+        """Return a write's answer if it was done, or raise what the answer means."""
+        if 200 <= answer.status < 300:
+            return answer
+        error = error_of_write(answer, autocreate=autocreate)
+        if error.reason is Reason.UPSTREAM_REJECTED:
+            if answer.status in {401, *GONE}:
+                error = await self._located(call, place, answer, error)
+            else:
+                error = await self._explained(call, place, error)
+        raise error
+
+    # ---- Diagnosis -----------------------------------------------------------------------
+
+    async def _located(
+        self, call: Call, place: _Place, answer: Answer, error: ConferencingError
+    ) -> ConferencingError:
+        """Say which of grant, calendar and event a 401, 404 or 410 is about, by reading them.
+
+        The vendor answers 401 for a bad key, a wrong region and an expired grant alike, and 404
+        for a missing grant, calendar and event alike.
+        """
+        try:
+            grant = await self.get_grant(call, place.grant_id)
+        except NotFound as missing:
+            return NotFound(missing.reason, {"grant_field": "grant_id"})
+        if not grant.valid:
+            return FailedPrecondition(Reason.GRANT_EXPIRED, {"grant_field": "grant_id"})
+        if answer.status == 401:
+            return error
+        if not place.event_id or not await self._has_calendar(call, place):
+            return NotFound(Reason.CALENDAR_NOT_FOUND)
+        return NotFound(Reason.EVENT_NOT_FOUND)
+
+    async def _has_calendar(self, call: Call, place: _Place) -> bool:
+        answer = await self._read(call, RestRequest("GET", _CALENDAR, place.calendar_path()))
+        if answer.status in GONE:
+            return False
+        if answer.status != 200:
+            raise error_of_read(answer)
+        return True
+
+    async def _explained(
+        self, call: Call, place: _Place, error: ConferencingError
+    ) -> ConferencingError:
+        """Say whether a refused write met something read-only, by reading it."""
+        try:
+            if place.event_id:
+                event = await self.get_event(
+                    call, place.grant_id, place.calendar_id, place.event_id
+                )
+                if event.read_only:
+                    return FailedPrecondition(Reason.EVENT_READ_ONLY)
+            calendar = await self.get_calendar(call, place.grant_id, place.calendar_id)
+        except ConferencingError:
+            # The refusal stands, whether or not it can be explained.
+            return error
+        return FailedPrecondition(Reason.CALENDAR_READ_ONLY) if calendar.read_only else error
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a request is about; foreign ids become one encoded path segment each."""
+
+    grant_id: str
+    calendar_id: str = ""
+    event_id: str = ""
+
+    def grant_path(self) -> str:
+        return f"/v3/grants/{quote(self.grant_id, safe='')}"
+
+    def calendar_path(self) -> str:
+        return f"{self.grant_path()}/calendars/{quote(self.calendar_id, safe='')}"
+
+    def events_path(self) -> str:
+        return f"{self.grant_path()}/events"
+
+    def event_path(self) -> str:
+        return f"{self.events_path()}/{quote(self.event_id, safe='')}"
+
+
+def _query(**values: str) -> str:
+    return "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
+
+
+def _written_where(calendar_id: str, notify: Notify) -> str:
+    """Return the query of a write: where, and whether the platform tells people."""
+    return _query(
+        calendar_id=calendar_id,
+        notify_participants="false" if notify is Notify.NONE else "true",
+    )
+
+
+def _autocreates(event: Event) -> bool:
+    return event.conferencing is not None and isinstance(event.conferencing.source, Autocreate)
+
+
+def _data(answer: Answer) -> Mapping[str, Any]:
+    """Return the object that a read answered; raises UpstreamMalformed where there is none."""
+    data = mapping(json_of(answer).get("data"))
+    if not data:
+        raise UpstreamMalformed(metadata_of(answer))
+    return data
+
+
+def _event(answer: Answer) -> Event:
+    """Return the event that a write answered; without one nobody knows what was written."""
+    data = mapping(json_of(answer).get("data"))
+    if not text(data.get("id")):
+        raise OutcomeUnresolved(metadata_of(answer))
+    return event_from_nylas(data)
