@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 
 import pytest
@@ -71,6 +72,16 @@ def test_a_body_that_is_no_json_object_is_400(google, content):
     )
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "api.invalid_request_payload"
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_harms_nobody(google):
+    address = (google.http.base_url.host, google.http.base_url.port)
+    path = f"/v3/grants/{google.id}/events?calendar_id=primary"
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sandbox\r\n"
+    with socket.create_connection(address) as connection:
+        connection.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
+    assert google.create().status_code == 200
+    assert google.effects() == ["event_created"]
 
 
 def test_a_huge_body_is_413(google):

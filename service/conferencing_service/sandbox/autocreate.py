@@ -16,6 +16,7 @@ from conferencing_service.sandbox.errors import (
     invalid,
 )
 from conferencing_service.sandbox.grants import MICROSOFT_MEETING_SCOPE, Grant
+from conferencing_service.sandbox.ids import draw
 from conferencing_service.sandbox.wishes import Autocreate
 
 
@@ -70,13 +71,11 @@ def _check_passcode(settings: Mapping[str, Any]) -> None:
 
 
 def _digits(count: int) -> str:
-    return secrets.choice("123456789") + "".join(
-        secrets.choice(string.digits) for _ in range(count - 1)
-    )
+    return draw("123456789", 1) + draw(string.digits, count - 1)
 
 
 def _letters(count: int) -> str:
-    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(count))
+    return draw(string.ascii_lowercase, count)
 
 
 def _meet(_settings: Mapping[str, Any]) -> dict[str, Any]:

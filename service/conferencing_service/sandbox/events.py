@@ -12,6 +12,7 @@ from typing import Any
 
 from conferencing_service.sandbox.conferences import Conference, readable, render_conference, settle
 from conferencing_service.sandbox.grants import Grant
+from conferencing_service.sandbox.ids import draw
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,7 @@ class Event:
 def new_event_id(provider: str) -> str:
     """An id in the shape of the platform's own."""
     if provider == "google":
-        alphabet = "0123456789abcdefghijklmnopqrstuv"
-        return "".join(secrets.choice(alphabet) for _ in range(26))
+        return draw("0123456789abcdefghijklmnopqrstuv", 26)
     if provider == "microsoft":
         return "AAMkAD" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return uuid.uuid4().hex

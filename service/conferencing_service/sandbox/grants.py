@@ -104,7 +104,7 @@ class Grant:
         return PLATFORMS[self.provider]
 
     def has_scope(self, scope: str) -> bool:
-        """Whether it has the scope, in short or full-URI form; a grant without a list is trusted."""
+        """Whether it has the scope, short or as a full URI; a grant without a list is trusted."""
         if self.scope is None:
             return True
         return any(entry.rsplit("/", 1)[-1].lower() == scope.lower() for entry in self.scope)

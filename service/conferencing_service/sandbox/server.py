@@ -93,7 +93,8 @@ def _listen(host: str, port: int) -> socket.socket:
     if not ip.is_loopback:
         raise StartError(f"{host} is no loopback address")
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
-    # With its protocol named, asyncio turns Nagle's algorithm off; otherwise each answer waits 40 ms for an ACK.
+    # With its protocol named, asyncio turns Nagle's algorithm off; otherwise each answer would
+    # wait 40 ms for an acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

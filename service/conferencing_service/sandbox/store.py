@@ -21,13 +21,18 @@ CREATE TABLE IF NOT EXISTS events (
     grant_id TEXT NOT NULL, id TEXT NOT NULL, calendar_id TEXT NOT NULL, ical_uid TEXT NOT NULL,
     starts_at INTEGER NOT NULL, ends_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, deleted
     INTEGER NOT NULL, key1 TEXT, key2 TEXT, key3 TEXT, key4 TEXT, key5 TEXT, document TEXT NOT NULL,
-    PRIMARY KEY (grant_id, id)) WITHOUT ROWID; CREATE INDEX IF NOT EXISTS events_by_time ON events
+    PRIMARY KEY (grant_id, id)); CREATE INDEX IF NOT EXISTS events_by_time ON events
     (grant_id, calendar_id, starts_at, id); CREATE INDEX IF NOT EXISTS events_by_ical_uid ON events
-    (grant_id, ical_uid); CREATE INDEX IF NOT EXISTS events_by_key1 ON events (grant_id, calendar_id, key1) WHERE
-    key1 IS NOT NULL; CREATE INDEX IF NOT EXISTS events_by_key2 ON events (grant_id, calendar_id, key2) WHERE
-    key2 IS NOT NULL; CREATE INDEX IF NOT EXISTS events_by_key3 ON events (grant_id, calendar_id, key3) WHERE
-    key3 IS NOT NULL; CREATE INDEX IF NOT EXISTS events_by_key4 ON events (grant_id, calendar_id, key4) WHERE
-    key4 IS NOT NULL; CREATE INDEX IF NOT EXISTS events_by_key5 ON events (grant_id, calendar_id, key5) WHERE
+    (grant_id, ical_uid); CREATE INDEX IF NOT EXISTS events_by_key1
+    ON events (grant_id, calendar_id, key1) WHERE
+    key1 IS NOT NULL; CREATE INDEX IF NOT EXISTS events_by_key2
+    ON events (grant_id, calendar_id, key2) WHERE
+    key2 IS NOT NULL; CREATE INDEX IF NOT EXISTS events_by_key3
+    ON events (grant_id, calendar_id, key3) WHERE
+    key3 IS NOT NULL; CREATE INDEX IF NOT EXISTS events_by_key4
+    ON events (grant_id, calendar_id, key4) WHERE
+    key4 IS NOT NULL; CREATE INDEX IF NOT EXISTS events_by_key5
+    ON events (grant_id, calendar_id, key5) WHERE
     key5 IS NOT NULL; CREATE TABLE IF NOT EXISTS conferences ( seq INTEGER PRIMARY KEY, id TEXT NOT
     NULL UNIQUE, grant_id TEXT NOT NULL, conf_grant_id TEXT, event_id TEXT, provider TEXT NOT NULL,
     settings TEXT NOT NULL, details TEXT NOT NULL, deleted INTEGER NOT NULL DEFAULT 0); CREATE INDEX
@@ -68,6 +73,11 @@ class Search:
     with_deleted: bool = False
     beyond: tuple[int, str] | None = None
     """The start and the id of the last event of the page before."""
+
+    @property
+    def by_time(self) -> bool:
+        """Whether many are wanted, and not one very event."""
+        return self.ical_uid is None and self.metadata_pair is None
 
 
 class Store:
@@ -152,8 +162,10 @@ class Store:
         """The events that are searched for, each with its place; read as far as they are taken."""
         conditions, values = _conditions(search)
         where = " AND ".join(conditions)
-        # The conditions are written in this module; whatever a client sent is bound.
-        statement = f"SELECT * FROM events WHERE {where} ORDER BY starts_at, id"  # noqa: S608
+        # The plus keeps SQLite from walking the whole calendar in order, to save a sort of few.
+        order = "starts_at" if search.by_time else "+starts_at"
+        # Both are written in this module; whatever a client sent is bound.
+        statement = f"SELECT * FROM events WHERE {where} ORDER BY {order}, id"  # noqa: S608
         for row in self._db.execute(statement, values):
             yield (row["starts_at"], row["id"]), _event(row)
 
@@ -181,7 +193,8 @@ class Store:
     ) -> list[str]:
         """Delete what was made for this event and still is there, but for the spared; the ids."""
         rows = self._db.execute(
-            "SELECT id FROM conferences WHERE grant_id = ? AND event_id = ? AND deleted = 0 ORDER BY seq",
+            "SELECT id FROM conferences"
+            " WHERE grant_id = ? AND event_id = ? AND deleted = 0 ORDER BY seq",
             (grant_id, event_id),
         )
         gone = [row["id"] for row in rows if row["id"] not in spared]

@@ -134,9 +134,10 @@ def _reminders_to_nylas(reminders: Reminders | None) -> dict[str, Any]:
 
 
 _WRITERS: Mapping[str, Callable[[Event], Any]] = {
-    "title": lambda event: event.title,
-    "description": lambda event: event.description,
-    "location": lambda event: event.location,
+    # The vendor takes no empty title; null clears all three.
+    "title": lambda event: event.title or None,
+    "description": lambda event: event.description or None,
+    "location": lambda event: event.location or None,
     "when": lambda event: _when_to_nylas(event.when),
     "participants": lambda event: [_participant_to_nylas(each) for each in event.participants],
     "recurrence": lambda event: list(event.recurrence),

@@ -1,0 +1,53 @@
+"""What every test may ask for: a sandbox, fresh grants, and the server in process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from support.sandbox import Grant, Sandbox, running
+from support.service import Service, serving
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    # Without rate limits: the calls of many tests share the second.
+    with running("--events-per-second", "0", "--grants-per-second", "0") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def seen_reasons() -> set[str]:
+    """The reasons that callers saw in the RPC tests of this run."""
+    return set()
+
+
+@pytest.fixture
+async def service(sandbox: Sandbox, seen_reasons: set[str]) -> AsyncIterator[Service]:
+    async with serving(sandbox.url, reasons=seen_reasons) as started:
+        yield started
+
+
+@pytest.fixture
+def google(sandbox: Sandbox) -> Grant:
+    return sandbox.grant("google")
+
+
+@pytest.fixture
+def microsoft(sandbox: Sandbox) -> Grant:
+    return sandbox.grant("microsoft")
+
+
+@pytest.fixture
+def icloud(sandbox: Sandbox) -> Grant:
+    return sandbox.grant("icloud", primary_calendar_id="home")
+
+
+@pytest.fixture
+def zoom(sandbox: Sandbox) -> Grant:
+    return sandbox.grant("zoom")
+
+
+@pytest.fixture
+def virtual(sandbox: Sandbox) -> Grant:
+    return sandbox.grant("virtual-calendar")

@@ -1,0 +1,248 @@
+"""The real server, in process, on a free port, with a real channel to it; one per test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2, status_pb2
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from pydantic import SecretStr
+
+from conferencing.v1 import conferencing_pb2, event_pb2
+from conferencing.v1 import conferencing_service_pb2 as service_pb2
+from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
+from conferencing_service.core.upstream import CalendarUpstream
+from conferencing_service.embedded import API_KEY
+from conferencing_service.server import Server, Vendor, nylas_upstream, page_key_of
+from conferencing_service.settings import Settings
+from conferencing_service.telemetry import tracer_provider_for
+
+START = 1_893_492_000
+SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A status that a caller got, decoded."""
+
+    code: grpc.StatusCode
+    message: str
+    reason: str
+    domain: str
+    metadata: dict[str, str]
+    violations: dict[str, str]
+    retry_after: float | None
+    verdict: conferencing_pb2.Verdict | None
+    trailers: dict[str, str | bytes]
+    size: int
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server that runs, and what a caller has of it."""
+
+    port: int
+    stub: Any
+    channel: grpc.aio.Channel
+    server: Server
+    exporter: InMemorySpanExporter
+    reasons: set[str]
+
+    async def call(
+        self, request: Any, *, timeout: float | None = SECONDS, metadata: Any = ()
+    ) -> Any:
+        """Make the call that a request is for; raises AioRpcError."""
+        method = type(request).__name__.removesuffix("Request")
+        return await getattr(self.stub, method)(request, timeout=timeout, metadata=metadata)
+
+    async def failure(
+        self, request: Any, *, timeout: float | None = SECONDS, metadata: Any = ()
+    ) -> Failure:
+        """Make a call that must fail, and return how."""
+        try:
+            answer = await self.call(request, timeout=timeout, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            failure = failure_of(error)
+            self.reasons.add(failure.reason)
+            return failure
+        raise AssertionError(f"the call was to fail and answered {answer}")
+
+    def spans(self) -> Sequence[ReadableSpan]:
+        """The spans that have ended."""
+        return self.exporter.get_finished_spans()
+
+
+def failure_of(error: grpc.aio.AioRpcError) -> Failure:
+    """Decode a status with its details."""
+    trailers = dict(error.trailing_metadata() or ())
+    raw = trailers.get("grpc-status-details-bin", b"")
+    assert isinstance(raw, bytes)
+    status = status_pb2.Status.FromString(raw)
+    info = error_details_pb2.ErrorInfo()
+    bad_request = error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    verdict = conferencing_pb2.Verdict()
+    found = {
+        type(detail): True
+        for packed in status.details
+        for detail in (info, bad_request, retry, verdict)
+        if packed.Unpack(detail)
+    }
+    return Failure(
+        code=error.code(),
+        message=error.details() or "",
+        reason=info.reason,
+        domain=info.domain,
+        metadata=dict(info.metadata),
+        violations={each.field: each.description for each in bad_request.field_violations},
+        retry_after=retry.retry_delay.ToMilliseconds() / 1000 if type(retry) in found else None,
+        verdict=verdict if type(verdict) in found else None,
+        trailers=trailers,
+        size=status.ByteSize(),
+    )
+
+
+@asynccontextmanager
+async def serving(
+    upstream_url: str,
+    *,
+    upstream: CalendarUpstream | None = None,
+    api_key: str = API_KEY,
+    reasons: set[str] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Service]:
+    """Run the server against an upstream's URL, or an upstream of the test's own."""
+    chosen = Settings(listen="127.0.0.1:0", **settings)
+    exporter = InMemorySpanExporter()
+    tracer_provider: TracerProvider = tracer_provider_for(chosen.exporter())
+    tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
+    vendor = Vendor(upstream_url, SecretStr(api_key))
+    ours = nylas_upstream(vendor, chosen, tracer_provider)
+    server = Server(
+        settings=chosen,
+        upstream=upstream or ours,
+        page_key=page_key_of(vendor.api_key),
+        tracer_provider=tracer_provider,
+        reflection_on=True,
+    )
+    port = await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = service_grpc.ConferencingServiceStub(channel)
+            seen = set() if reasons is None else reasons
+            yield Service(port, stub, channel, server, exporter, seen)
+    finally:
+        await server.stop(1.0)
+        await ours.aclose()
+        tracer_provider.shutdown()
+
+
+def timespan(start: int = START, seconds: int = 3600, zone: str = "") -> event_pb2.EventTime:
+    """A when of the kind timespan."""
+    return event_pb2.EventTime(
+        timespan=event_pb2.Timespan(
+            start_time=Timestamp(seconds=start),
+            end_time=Timestamp(seconds=start + seconds),
+            start_timezone=zone,
+            end_timezone=zone,
+        )
+    )
+
+
+def creation(
+    grant_id: str,
+    conferencing: conferencing_pb2.Conferencing | None = None,
+    *,
+    calendar_id: str = "primary",
+    notify: int = 0,
+    request_id: str | None = None,
+    validate_only: bool = False,
+    **event: Any,
+) -> service_pb2.CreateEventRequest:
+    """A CreateEvent request that is right unless the test says otherwise."""
+    values: dict[str, Any] = {"title": "Review", "when": timespan(), **event}
+    if conferencing is not None:
+        values["conferencing"] = conferencing
+    return service_pb2.CreateEventRequest(
+        grant_id=grant_id,
+        calendar_id=calendar_id,
+        event=event_pb2.Event(**values),
+        notify=notify,  # type: ignore[arg-type]
+        request_id=str(uuid.uuid4()) if request_id is None else request_id,
+        validate_only=validate_only,
+    )
+
+
+def update(
+    grant_id: str,
+    event_id: str,
+    *paths: str,
+    replace: bool = False,
+    validate_only: bool = False,
+    notify: int = 0,
+    calendar_id: str = "primary",
+    **event: Any,
+) -> service_pb2.UpdateEventRequest:
+    """An UpdateEvent request; the mask is the paths, or else the fields that are given."""
+    return service_pb2.UpdateEventRequest(
+        grant_id=grant_id,
+        calendar_id=calendar_id,
+        event=event_pb2.Event(id=event_id, **event),
+        update_mask=FieldMask(paths=paths or tuple(event)),
+        replace_conferencing=replace,
+        request_id=str(uuid.uuid4()),
+        validate_only=validate_only,
+        notify=notify,  # type: ignore[arg-type]
+    )
+
+
+def get(grant_id: str, event_id: str, calendar_id: str = "primary") -> service_pb2.GetEventRequest:
+    """A GetEvent request."""
+    return service_pb2.GetEventRequest(
+        grant_id=grant_id, calendar_id=calendar_id, event_id=event_id
+    )
+
+
+def delete(
+    grant_id: str,
+    event_id: str,
+    *,
+    allow_missing: bool = False,
+    notify: int = 0,
+    calendar_id: str = "primary",
+) -> service_pb2.DeleteEventRequest:
+    """A DeleteEvent request."""
+    return service_pb2.DeleteEventRequest(
+        grant_id=grant_id,
+        calendar_id=calendar_id,
+        event_id=event_id,
+        allow_missing=allow_missing,
+        notify=notify,  # type: ignore[arg-type]
+    )
+
+
+def autocreate(
+    provider: int = 0, conf_grant_id: str = "", settings: dict[str, Any] | None = None
+) -> conferencing_pb2.Conferencing:
+    """A conferencing whose arm is autocreate."""
+    order = conferencing_pb2.Autocreate(conf_grant_id=conf_grant_id)
+    if settings is not None:
+        order.conf_settings.update(settings)
+    return conferencing_pb2.Conferencing(provider=provider, autocreate=order)  # type: ignore[arg-type]
+
+
+def details(provider: int, url: str, **more: Any) -> conferencing_pb2.Conferencing:
+    """A conferencing whose arm is details."""
+    return conferencing_pb2.Conferencing(
+        provider=provider,  # type: ignore[arg-type]
+        details=conferencing_pb2.ConferenceDetails(url=url, **more),
+    )
