@@ -81,7 +81,7 @@ build/conferencing.binpb: .venv-protos/.done $(wildcard protos/conferencing/v1/*
 	@mkdir -p build && scripts/contract-image .venv-protos/bin/python protos $@
 
 floors: ## the stubs at the oldest, a middle and the newest protobuf and grpcio
-	@$(PYTHON) scripts/check-floors.py
+	@$(PYTHON) scripts/check_floors.py
 
 # ---- Environments ---------------------------------------------------------------------------
 

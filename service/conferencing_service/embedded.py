@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 
 from conferencing_service.settings import Settings, SettingsError
 
@@ -58,7 +59,8 @@ class SandboxProcess:
         if process.returncode is None:
             process.kill()
         await process.wait()
-        raise SettingsError(f"the sandbox did not start: {said[-1] if said else 'no word from it'}")
+        why = said[-1] if said else "no word from it"
+        raise SettingsError(f"{', '.join(_set_by(settings))}: the sandbox did not start: {why}")
 
     async def stop(self) -> None:
         """End the sandbox and wait for it."""
@@ -70,3 +72,12 @@ class SandboxProcess:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+
+
+def _set_by(settings: Settings) -> Iterator[str]:
+    """Yield the variables that a sandbox which does not start may owe it to."""
+    yield "CONFERENCING_SANDBOX_LISTEN"
+    if settings.sandbox_database != Settings.model_fields["sandbox_database"].default:
+        yield "CONFERENCING_SANDBOX_DATABASE"
+    if settings.sandbox_faults:
+        yield "CONFERENCING_SANDBOX_FAULTS"

@@ -248,7 +248,7 @@ def _carrier(context: Context) -> dict[str, str]:
 
 def _cancelled_as(call: Call) -> grpc.StatusCode:
     left = call.write_seconds()
-    if left is not None and left <= 0.001:
+    if left is not None and left <= 0.05:
         return grpc.StatusCode.DEADLINE_EXCEEDED
     return grpc.StatusCode.CANCELLED
 

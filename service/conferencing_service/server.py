@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -164,8 +165,9 @@ class Server:
     async def start(self) -> int:
         """Listen and serve; return the port. Raises SettingsError when it cannot listen."""
         try:
+            await _try_to_listen(self._listen)
             port = self._server.add_insecure_port(self._listen)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             raise SettingsError(f"CONFERENCING_LISTEN: cannot listen on {self._listen}") from error
         await self._server.start()
         await self._health.serve()
@@ -179,6 +181,24 @@ class Server:
         left = await self._effects.drain(max(0.0, deadline - time.monotonic()))
         if left:
             _log.warning("writes under way were cut off at shutdown", extra={"writes": left})
+
+
+async def _try_to_listen(address: str) -> None:
+    """Raise OSError where nobody can listen; grpc would say so in a line of its own on stderr."""
+    host, _colon, port = address.rpartition(":")
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    failure: OSError | None = None
+    for family, kind, protocol, _name, place in found:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+                return
+        except OSError as error:
+            failure = error
+    raise failure or OSError("no such address")
 
 
 def page_key_of(api_key: SecretStr) -> bytes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.struct_pb2 import Struct
+
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import error_reason_pb2 as r
-from google.protobuf.struct_pb2 import Struct
 from support.sandbox import Grant, Sandbox
 from support.service import Service
 
@@ -169,9 +170,7 @@ async def test_structured_conferences_are_read_in_full(service: Service) -> None
 
 
 async def test_texts_are_read_for_their_first_join_link(service: Service) -> None:
-    calendar = (
-        await service.call(s.ExtractConferencingRequest(icalendar=ICALENDAR))
-    ).conferencing
+    calendar = (await service.call(s.ExtractConferencingRequest(icalendar=ICALENDAR))).conferencing
     assert calendar.details.url == "https://us05web.zoom.us/j/98765432101?pwd=a"
     assert (calendar.origin, calendar.source_field) == (c.ORIGIN_PARSED, "DESCRIPTION")
     text = (

@@ -6,10 +6,11 @@ import asyncio
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import event_pb2 as e
-from google.protobuf.timestamp_pb2 import Timestamp
 from support.sandbox import Grant, Sandbox
 from support.service import START, Service, autocreate, creation, details, get, serving, timespan
 
@@ -91,9 +92,7 @@ async def test_a_refusal_leaves_the_effect_log_as_it_was_and_an_allowed_call_doe
     await service.call(creation(google.id, autocreate()))
     before = google.effects()
     assert sorted(before) == ["conference_created", "event_created"]
-    failure = await service.failure(
-        creation(google.id, autocreate(c.PROVIDER_MICROSOFT_TEAMS))
-    )
+    failure = await service.failure(creation(google.id, autocreate(c.PROVIDER_MICROSOFT_TEAMS)))
     assert failure.reason == "CROSS_PLATFORM_AUTOCREATE"
     assert google.effects() == before
 
@@ -161,9 +160,7 @@ async def test_the_other_policy_lets_a_matching_host_serve_a_foreign_calendar(
         asked = autocreate(c.PROVIDER_MICROSOFT_TEAMS, microsoft.id)
         event = (await service.call(creation(google.id, asked))).event
         assert event.conferencing.provider == c.PROVIDER_MICROSOFT_TEAMS
-        without = await service.failure(
-            creation(google.id, autocreate(c.PROVIDER_MICROSOFT_TEAMS))
-        )
+        without = await service.failure(creation(google.id, autocreate(c.PROVIDER_MICROSOFT_TEAMS)))
         assert without.reason == "CROSS_PLATFORM_AUTOCREATE"
         wrong = await service.failure(
             creation(google.id, autocreate(c.PROVIDER_MICROSOFT_TEAMS, zoom.id))
@@ -224,9 +221,7 @@ async def test_validate_only_checks_everything_and_writes_nothing(
     assert answer.event.conferencing.provider == c.PROVIDER_GOOGLE_MEET
     assert answer.event.conferencing.WhichOneof("source") is None
     failure = await service.failure(
-        creation(
-            google.id, autocreate(c.PROVIDER_WEBEX), validate_only=True, request_id=""
-        )
+        creation(google.id, autocreate(c.PROVIDER_WEBEX), validate_only=True, request_id="")
     )
     assert failure.reason == "AUTOCREATE_UNSUPPORTED"
     assert google.effects() == []
@@ -297,9 +292,7 @@ async def test_every_field_of_an_event_comes_back(service: Service, google: Gran
         when=timespan(zone="Europe/Berlin"),
         participants=[e.Participant(email="a@example.com", name="A", comment="late")],
         recurrence=["RRULE:FREQ=WEEKLY;COUNT=4"],
-        reminders=e.Reminders(
-            overrides=[e.Reminder(minutes=10, method=e.REMINDER_METHOD_POPUP)]
-        ),
+        reminders=e.Reminders(overrides=[e.Reminder(minutes=10, method=e.REMINDER_METHOD_POPUP)]),
         visibility=e.VISIBILITY_PRIVATE,
         busy=False,
         metadata={"key1": "v1", "other": "ü"},
@@ -346,9 +339,7 @@ async def test_the_four_kinds_of_when_come_back(
     assert event.when == when
 
 
-async def test_concurrent_first_calls_read_the_grant_once(
-    service: Service, google: Grant
-) -> None:
+async def test_concurrent_first_calls_read_the_grant_once(service: Service, google: Grant) -> None:
     await asyncio.gather(*(service.call(creation(google.id)) for _ in range(20)))
     paths = [each["method"] for each in google.requests()]
     assert paths.count("GET") == 1

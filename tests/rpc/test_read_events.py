@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import event_pb2 as e
-from google.protobuf.timestamp_pb2 import Timestamp
 from support.sandbox import Grant
 from support.service import START, Service, autocreate, creation, delete, get, timespan
 
@@ -124,9 +125,7 @@ async def test_what_is_deleted_is_gone_and_its_conference_with_it(
     assert google.effects().count("event_deleted") == 1
 
 
-async def test_allow_missing_forgives_a_missing_event_only(
-    service: Service, google: Grant
-) -> None:
+async def test_allow_missing_forgives_a_missing_event_only(service: Service, google: Grant) -> None:
     failure = await service.failure(delete(google.id + "-not", "x", allow_missing=True))
     assert failure.reason == "GRANT_NOT_FOUND"
     other = await service.failure(

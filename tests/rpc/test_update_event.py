@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import event_pb2 as e
@@ -41,10 +42,20 @@ async def test_a_named_field_that_is_unset_is_cleared(service: Service, google: 
         reminders=e.Reminders(overrides=[e.Reminder(minutes=5)]),
         visibility=e.VISIBILITY_PRIVATE,
     )
-    names = (
-        "title location participants metadata recurrence busy capacity hide_participants "
-        "resources reminders visibility description"
-    ).split()
+    names = [
+        "title",
+        "location",
+        "participants",
+        "metadata",
+        "recurrence",
+        "busy",
+        "capacity",
+        "hide_participants",
+        "resources",
+        "reminders",
+        "visibility",
+        "description",
+    ]
     updated = (await service.call(update(google.id, event.id, *names))).event
     assert updated.title == ""
     assert updated.location == ""

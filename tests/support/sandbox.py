@@ -127,5 +127,3 @@ def running(*arguments: str) -> Iterator[Sandbox]:
                 yield Sandbox(url, process, http)
             finally:
                 process.terminate()
-
-

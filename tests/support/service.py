@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 
-from conferencing.v1 import conferencing_pb2, event_pb2
+from conferencing.v1 import conferencing_pb2, error_reason_pb2, event_pb2
 from conferencing.v1 import conferencing_service_pb2 as service_pb2
 from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
 from conferencing_service.core.upstream import CalendarUpstream
@@ -55,6 +55,7 @@ class Service:
     channel: grpc.aio.Channel
     server: Server
     exporter: InMemorySpanExporter
+    tracer_provider: TracerProvider
     reasons: set[str]
 
     async def call(
@@ -62,7 +63,11 @@ class Service:
     ) -> Any:
         """Make the call that a request is for; raises AioRpcError."""
         method = type(request).__name__.removesuffix("Request")
-        return await getattr(self.stub, method)(request, timeout=timeout, metadata=metadata)
+        answer = await getattr(self.stub, method)(request, timeout=timeout, metadata=metadata)
+        for verdict in getattr(answer, "verdicts", ()):
+            name = error_reason_pb2.ErrorReason.Name(verdict.reason)
+            self.reasons.add(name.removeprefix("ERROR_REASON_"))
+        return answer
 
     async def failure(
         self, request: Any, *, timeout: float | None = SECONDS, metadata: Any = ()
@@ -139,7 +144,7 @@ async def serving(
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub = service_grpc.ConferencingServiceStub(channel)
             seen = set() if reasons is None else reasons
-            yield Service(port, stub, channel, server, exporter, seen)
+            yield Service(port, stub, channel, server, exporter, tracer_provider, seen)
     finally:
         await server.stop(1.0)
         await ours.aclose()

@@ -7,6 +7,7 @@ do instead.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ def _autocreate(
 ) -> Verdict:
     rule = capabilities.providers[question.provider].autocreate
     name = PROVIDER_NAMES[question.provider]
-    refusal = _Refusal(capabilities, question)
+    refusal = _Refusal(capabilities, policy, question)
     if rule is None:
         return refusal(
             Reason.AUTOCREATE_UNSUPPORTED,
@@ -243,6 +244,7 @@ class _Refusal:
     """Builds refusals of one question, each with all its ways out."""
 
     capabilities: Capabilities
+    policy: CrossPlatformPolicy
     question: Question
 
     def __call__(
@@ -278,10 +280,16 @@ class _Refusal:
                     f"{PLATFORM_NAMES[rule.host]} grant.",
                 )
         own = self.capabilities.own_provider.get(platform)
-        if own is not None and own is not provider:
+        if own is not None and own is not provider and self._is_open_to(own):
             yield Alternative(
                 own,
                 Way.AUTOCREATE,
                 needs_conf_grant=False,
                 explanation=f"Autocreate {PROVIDER_NAMES[own]}, the calendar's own provider.",
             )
+
+    def _is_open_to(self, own: Provider) -> bool:
+        """Tell whether the calendar's own grant can host the platform's own provider."""
+        question = dataclasses.replace(self.question, provider=own, conf_grant=None)
+        verdict = _autocreate(self.capabilities, self.policy, question)
+        return verdict.decision is not Decision.REFUSED

@@ -73,11 +73,11 @@ def check_id(faults: Faults, path: str, value: str) -> None:
 
 
 def check_calendar_id(faults: Faults, path: str, value: str) -> None:
-    """Calendar ids stand in an upstream's query: printable ASCII."""
+    """Calendar ids stand in an upstream's query and path: printable ASCII, no dot segment."""
     if not value:
         faults.add(path, "is required")
-    elif not _CALENDAR_ID.fullmatch(value) or value.isspace():
-        faults.add(path, "must be printable ASCII of at most 512 bytes")
+    elif not _CALENDAR_ID.fullmatch(value) or value.isspace() or value in {".", ".."}:
+        faults.add(path, "must be printable ASCII of at most 512 bytes, and not . or ..")
 
 
 def check_request_id(faults: Faults, path: str, value: str, *, required: bool) -> None:

@@ -26,6 +26,9 @@ RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 """Answers after which a read may be sent again."""
 
 _ATTEMPTS = 3
+# An attempt may outlast the read deadline by this: where that is the caller's own deadline, gRPC
+# then ends the call by itself, as DEADLINE_EXCEEDED, instead of racing with us.
+_SLACK = 0.5
 _INFLATERS: Mapping[str, int] = {"gzip": 31, "deflate": 15}
 
 
@@ -133,7 +136,7 @@ class RestClient:
             seconds = call.read_seconds()
             if seconds <= 0:
                 raise Unsent
-            return await self._send(call, request, seconds, attempt - 1)
+            return await self._send(call, request, seconds + _SLACK, attempt - 1)
 
         answer: Answer = await self._retrying.copy(stop=out_of_time)(once)
         return answer
