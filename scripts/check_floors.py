@@ -1,5 +1,7 @@
-"""Installs the client package beside the oldest, a middle and the newest protobuf and grpcio, and
-uses it there: import, a round trip, a rich error. Usage: check_floors.py [FLOOR ...]
+"""Uses the client package beside the oldest, a middle and the newest protobuf and grpcio.
+
+Each floor is a fresh environment: import, a round trip, a rich error.
+Usage: check_floors.py [FLOOR ...]
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
-    "oldest": ["protobuf==5.29.0", "grpcio==1.71.2", "grpcio-status==1.71.2"],
+    "oldest": ["protobuf==5.29.1", "grpcio==1.71.2", "grpcio-status==1.71.2"],
     "middle": ["protobuf==6.33.0", "grpcio==1.76.0", "grpcio-status==1.76.0"],
     "newest": [],
 }

@@ -65,7 +65,7 @@ def main() -> int:
             raise ValueError("the refusal did not come through")
     server.stop(None)
     versions = (sys.version.split()[0], google.protobuf.__version__, metadata.version("grpcio"))
-    sys.stdout.write("the client works: python %s, protobuf %s, grpcio %s\n" % versions)
+    sys.stdout.write("the client works: python {}, protobuf {}, grpcio {}\n".format(*versions))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
 from support.sandbox import Grant, Sandbox, running
 from support.service import Service, serving
 

@@ -24,6 +24,7 @@ class SandboxProcess:
 
     def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
         self._process = process
+        self._words = asyncio.create_task(_pass_on(process))
         self.url = url
 
     @classmethod
@@ -72,6 +73,14 @@ class SandboxProcess:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+        await self._words
+
+
+async def _pass_on(process: asyncio.subprocess.Process) -> None:
+    """Write what the sandbox says on its standard error on ours, so that its pipe never fills."""
+    assert process.stderr is not None  # noqa: S101 - piped at the start
+    async for line in process.stderr:
+        sys.stderr.write(line.decode(errors="replace"))
 
 
 def _set_by(settings: Settings) -> Iterator[str]:

@@ -31,6 +31,8 @@ Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 SERVICE = "conferencing.v1.ConferencingService"
 
+_MADE_BY_SANDBOX = ("conferencing-upstream", "sandbox")
+
 _log = logging.getLogger("conferencing_service.rpc")
 _call: ContextVar[Call] = ContextVar("conferencing_call")
 
@@ -135,7 +137,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 try:
                     response = await behaviour(request, context, call)
                     if call.sandbox:
-                        await context.send_initial_metadata((("conferencing-upstream", "sandbox"),))
+                        await context.send_initial_metadata((_MADE_BY_SANDBOX,))
                     return response
                 except Ended as ended:
                     code, reason = code_of(ended.reason), ended.reason
@@ -231,6 +233,9 @@ async def _abort(context: Context, call: Call, ended: Ended) -> None:
     trailers: list[tuple[str, str | bytes]] = [
         ("grpc-status-details-bin", ended.status.SerializeToString())
     ]
+    if call.sandbox:
+        # An error has no initial metadata of its own: gRPC sends trailers only.
+        trailers.append(_MADE_BY_SANDBOX)
     if call.upstream_request_id:
         trailers.append(("upstream-request-id", call.upstream_request_id))
     code = code_of(ended.reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
@@ -13,6 +14,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from conferencing_service.core.compatibility import CrossPlatformPolicy
+
+_HOST = re.compile(r"[0-9a-z.:-]+")
 
 REGIONS = {"us": "https://api.us.nylas.com", "eu": "https://api.eu.nylas.com"}
 
@@ -153,7 +156,8 @@ class Settings(BaseSettings):
                 "CONFERENCING_NYLAS_REGION"
             )
         if not key or not key.isascii() or not key.isprintable() or " " in key:
-            raise SettingsError("the Nylas API key is empty or holds characters that no key has")
+            variable = "CONFERENCING_NYLAS_API_KEY" + ("_FILE" if self.nylas_api_key is None else "")
+            raise SettingsError(f"{variable}: the key is empty or holds characters that no key has")
         return SecretStr(key)
 
 
@@ -168,7 +172,7 @@ def base_url_of_region(region: str) -> str:
         host, parts = "", None
     if (
         parts is None
-        or not host
+        or not _HOST.fullmatch(host)
         or "@" in parts.netloc
         or parts.path.strip("/")
         or parts.query

@@ -52,6 +52,16 @@ async def is_there(url):
         return (await http.get("/_sandbox/effects")).status_code == 200
 
 
+async def has_arrived(http, method):
+    """Wait until the sandbox has received a call of this method."""
+    async with asyncio.timeout(GUARD):
+        while True:
+            requests = (await http.get("/_sandbox/requests")).json()["requests"]
+            if method in {request["method"] for request in requests}:
+                return
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_the_server_and_its_sandbox(start, number):
     command = await start("serve", "--sandbox")
@@ -83,7 +93,8 @@ async def test_open_health_watches_hear_not_serving_and_end(start):
         command.process.terminate()
         assert await command.end(GUARD) == 0
         for watch, statuses in zip(watches, heard, strict=True):
-            statuses += [answer.status async for answer in watch]
+            while (answer := await watch.read()) is not grpc.aio.EOF:
+                statuses.append(answer.status)
             assert statuses == [
                 health_pb2.HealthCheckResponse.SERVING,
                 health_pb2.HealthCheckResponse.NOT_SERVING,
@@ -100,9 +111,7 @@ async def test_a_call_under_way_is_finished(start):
     ):
         await http.put("/_sandbox/faults", json={"faults": [slow]})
         call = ConferencingServiceStub(channel).CreateEvent(CREATE, timeout=GUARD)
-        async with asyncio.timeout(GUARD):
-            while "POST" not in (await http.get("/_sandbox/requests")).text:
-                await asyncio.sleep(0.02)
+        await has_arrived(http, "POST")
         command.process.terminate()
         await command.line("stopping")
         assert not call.done()
@@ -121,9 +130,7 @@ async def test_a_call_that_outlasts_the_grace_is_cut_off(start):
     ):
         await http.put("/_sandbox/faults", json={"faults": [slow]})
         call = ConferencingServiceStub(channel).CreateEvent(CREATE, timeout=GUARD * 2)
-        async with asyncio.timeout(GUARD):
-            while "POST" not in (await http.get("/_sandbox/requests")).text:
-                await asyncio.sleep(0.02)
+        await has_arrived(http, "POST")
         command.process.terminate()
         with pytest.raises(grpc.aio.AioRpcError):
             await call

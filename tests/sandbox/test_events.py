@@ -55,7 +55,7 @@ def test_each_form_of_when_round_trips(google, when, kind):
     created = google.created(when=when)
     assert created["when"] == {**when, "object": kind}
     start = 1_899_936_000 if "date" in kind else START
-    assert google.list(start=start, end=start + 1).json()["data"] == [created]
+    assert google.listed(start=start, end=start + 1).json()["data"] == [created]
 
 
 def test_put_replaces_what_is_sent_and_keeps_the_rest(google):
@@ -88,7 +88,7 @@ def test_delete_answers_the_request_id_alone_and_404_ever_after(google):
         assert answer.json()["error"]["type"] == "not_found_error"
     assert google.effects() == ["event_created", "event_deleted"]
     assert google.titles() == []
-    [cancelled] = google.list(start=START, end=START + 1, show_cancelled="True").json()["data"]
+    [cancelled] = google.listed(start=START, end=START + 1, show_cancelled="True").json()["data"]
     assert (cancelled["id"], cancelled["status"]) == (event_id, "cancelled")
 
 
@@ -116,7 +116,7 @@ def test_an_event_of_another_calendar_is_404_except_on_microsoft(google, microso
 def test_what_is_read_only_cannot_be_written(google):
     refused = google.create(query={"calendar_id": "holidays"})
     assert refused.status_code == 400
-    [holiday] = google.list(calendar_id="holidays", end=2**40).json()["data"]
+    [holiday] = google.listed(calendar_id="holidays", end=2**40).json()["data"]
     assert holiday["read_only"] is True
     assert google.put(holiday["id"], {"title": "x"}, calendar_id="holidays").status_code == 400
     assert google.delete(holiday["id"], calendar_id="holidays").status_code == 400
@@ -168,7 +168,7 @@ def test_pages_follow_one_another(google):
     seen, token = [], None
     while True:
         query = {} if token is None else {"page_token": token}
-        page = google.list(start=START, end=START + 9, limit=3, **query).json()
+        page = google.listed(start=START, end=START + 9, limit=3, **query).json()
         seen.append([event["title"] for event in page["data"]])
         token = page["next_cursor"]
         if token is None:
@@ -194,13 +194,13 @@ def test_pages_follow_one_another(google):
     ],
 )
 def test_bad_list_parameters_are_400(google, query):
-    assert google.list(**query).status_code == 400
+    assert google.listed(**query).status_code == 400
 
 
 def test_the_default_page_has_fifty(google):
     for _ in range(51):
         google.created()
-    page = google.list(start=START, end=START + 1).json()
+    page = google.listed(start=START, end=START + 1).json()
     assert len(page["data"]) == 50
     assert page["next_cursor"]
 
@@ -218,7 +218,7 @@ def test_without_a_range_a_list_ends_in_a_month(google):
     google.created(title="soon", when={"start_time": now + 60, "end_time": now + 120})
     google.created(title="later", when={"time": now + 40 * 86400})
     google.created(title="past", when={"time": now - 60})
-    assert [event["title"] for event in google.list().json()["data"]] == ["soon"]
+    assert [event["title"] for event in google.listed().json()["data"]] == ["soon"]
 
 
 def test_a_recurring_master_has_no_end(google):
@@ -245,7 +245,7 @@ def test_filters(google):
 def test_one_event_is_found_by_its_ical_uid_whenever_it_is(google):
     created = google.created()
     google.created()
-    assert google.list(ical_uid=created["ical_uid"]).json()["data"] == [created]
+    assert google.listed(ical_uid=created["ical_uid"]).json()["data"] == [created]
 
 
 @pytest.mark.parametrize("pair", ["key4:a%20b%2C:c", "key4%3Aa+b%2C%3Ac"])
@@ -267,10 +267,10 @@ def test_of_repeated_metadata_pairs_the_last_counts(google):
 def test_metadata_is_searched_as_it_is_now(google):
     event_id = google.created(metadata={"key1": "a"})["id"]
     google.put(event_id, {"metadata": {"key1": "b"}})
-    assert google.list(metadata_pair="key1:a").json()["data"] == []
-    assert len(google.list(metadata_pair="key1:b").json()["data"]) == 1
+    assert google.listed(metadata_pair="key1:a").json()["data"] == []
+    assert len(google.listed(metadata_pair="key1:b").json()["data"]) == 1
     google.delete(event_id)
-    assert google.list(metadata_pair="key1:b").json()["data"] == []
+    assert google.listed(metadata_pair="key1:b").json()["data"] == []
 
 
 def test_select_leaves_out_even_what_is_required(google):
@@ -279,6 +279,6 @@ def test_select_leaves_out_even_what_is_required(google):
         "id": event_id,
         "title": "Review",
     }
-    assert google.list(start=START, end=START + 1, select="title").json()["data"] == [
+    assert google.listed(start=START, end=START + 1, select="title").json()["data"] == [
         {"title": "Review"}
     ]

@@ -200,7 +200,7 @@ def test_pending_conference(sandbox, platform):
     [made] = grant.conferences()
     assert settled["conferencing"]["details"] == made["details"]
     assert (settled["description"] is None) == (platform == "google")
-    [listed] = grant.list(start=START, end=START + 1).json()["data"]
+    [listed] = grant.listed(start=START, end=START + 1).json()["data"]
     assert listed == settled
     updated = grant.put(created["id"], {"title": "x"}).json()["data"]
     assert updated["conferencing"] == settled["conferencing"]
@@ -275,7 +275,7 @@ def test_a_gzipped_bomb_is_small_on_the_wire(google):
 
 def test_only_what_a_fault_names_is_befallen(sandbox, google, microsoft):
     google.fault("server_error", method="POST")
-    assert google.list().status_code == 200
+    assert google.listed().status_code == 200
     assert microsoft.create().status_code == 200
     assert google.create().status_code == 503
     assert google.create().status_code == 200
@@ -292,26 +292,26 @@ def test_a_read_is_reset_when_the_fault_says_so(google):
     google.fault("reset_before_commit", method="GET")
     assert google.create().status_code == 200
     with pytest.raises(httpx.ReadError):
-        google.list()
+        google.listed()
 
 
 def test_the_grant_itself_is_befallen_when_the_fault_says_so(google):
     google.fault("server_error")
     assert google.call("GET", "").status_code == 200
     google.fault("server_error", resource="grant")
-    assert google.list().status_code == 200
+    assert google.listed().status_code == 200
     assert google.call("GET", "").status_code == 503
 
 
 def test_times(sandbox, google):
     google.fault("server_error", times=2)
-    statuses = [google.list().status_code for _ in range(3)]
+    statuses = [google.listed().status_code for _ in range(3)]
     assert statuses == [503, 503, 200]
     assert sandbox.http.get("/_sandbox/faults").json()["faults"] == []
     google.fault("server_error", times=None)
-    assert {google.list().status_code for _ in range(5)} == {503}
+    assert {google.listed().status_code for _ in range(5)} == {503}
     assert sandbox.http.delete("/_sandbox/faults").json()["faults"] == []
-    assert google.list().status_code == 200
+    assert google.listed().status_code == 200
 
 
 def test_the_first_that_matches_is_taken_and_the_rest_wait(sandbox, google):
@@ -320,7 +320,7 @@ def test_the_first_that_matches_is_taken_and_the_rest_wait(sandbox, google):
         {"grant_id": "*", "kind": "server_error"},
     ]
     sandbox.http.put("/_sandbox/faults", json={"faults": faults})
-    assert google.list().status_code == 500
+    assert google.listed().status_code == 500
     [left] = sandbox.http.get("/_sandbox/faults").json()["faults"]
     assert (left["grant_id"], left["kind"], left["times"], left["value"]) == (
         "*",
@@ -328,14 +328,14 @@ def test_the_first_that_matches_is_taken_and_the_rest_wait(sandbox, google):
         1,
         503,
     )
-    assert google.list().status_code == 503
+    assert google.listed().status_code == 503
 
 
 def test_a_wrong_key_uses_no_fault_up(google):
     google.fault("server_error")
     path = f"/v3/grants/{google.id}/events?calendar_id=primary"
     assert google.http.get(path, headers={"authorization": "Bearer x"}).status_code == 401
-    assert google.list().status_code == 503
+    assert google.listed().status_code == 503
 
 
 @pytest.mark.parametrize(

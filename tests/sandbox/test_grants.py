@@ -32,7 +32,7 @@ def test_the_scopes_tell_the_microsoft_grants_apart(sandbox):
 
 def test_an_unknown_grant_is_404_until_it_is_made(sandbox):
     unknown = sandbox.demo("made-later")
-    for answer in (unknown.call("GET", ""), unknown.list(), unknown.create()):
+    for answer in (unknown.call("GET", ""), unknown.listed(), unknown.create()):
         assert answer.status_code == 404
         assert answer.json()["error"]["type"] == "grant.not_found"
     sandbox.http.post("/_sandbox/grants", json={"id": "made-later", "provider": "google"})
@@ -83,7 +83,7 @@ def test_grants_are_listed_by_offset(sandbox):
 def test_an_expired_grant_is_401_on_every_calendar_call_but_can_be_read(sandbox):
     expired = sandbox.demo("expired-demo")
     assert expired.call("GET", "").json()["data"]["grant_status"] == "invalid"
-    for answer in (expired.list(), expired.create(), expired.call("GET", "/calendars")):
+    for answer in (expired.listed(), expired.create(), expired.call("GET", "/calendars")):
         assert answer.status_code == 401
     assert expired.effects() == []
 
@@ -91,7 +91,7 @@ def test_an_expired_grant_is_401_on_every_calendar_call_but_can_be_read(sandbox)
 @pytest.mark.parametrize("provider", ["zoom", "imap"])
 def test_a_grant_without_calendar_refuses_calendar_calls(sandbox, provider):
     grant = sandbox.grant(provider)
-    for answer in (grant.list(), grant.create(), grant.call("GET", "/calendars/primary")):
+    for answer in (grant.listed(), grant.create(), grant.call("GET", "/calendars/primary")):
         assert answer.status_code == 400
         assert answer.json()["error"]["type"] == "invalid_request_error"
 
@@ -112,7 +112,7 @@ def test_three_calendars_of_which_one_is_read_only(google):
 def test_primary_is_no_calendar_on_icloud(icloud):
     assert icloud.call("GET", "/calendars/primary").status_code == 404
     assert icloud.create().status_code == 404
-    assert icloud.list().status_code == 404
+    assert icloud.listed().status_code == 404
     created = icloud.created(query={"calendar_id": "home"})
     assert icloud.get(created["id"], calendar_id="home").status_code == 200
 

@@ -127,14 +127,14 @@ def test_faults_are_armed_at_the_start(start):
     for faults in ([fault], {"faults": [fault]}):
         with start("--faults", json.dumps(faults)) as sandbox:
             demo = sandbox.demo("google-demo")
-            assert [demo.list().status_code for _ in range(2)] == [500, 200]
+            assert [demo.listed().status_code for _ in range(2)] == [500, 200]
 
 
 def test_it_reads_no_environment(start, monkeypatch):
     for name in ("FAULTS", "LISTEN", "DATABASE"):
         monkeypatch.setenv(f"CONFERENCING_SANDBOX_{name}", "nonsense")
     with start() as sandbox:
-        assert sandbox.demo("google-demo").list().status_code == 200
+        assert sandbox.demo("google-demo").listed().status_code == 200
 
 
 def test_a_port_in_use():
@@ -177,7 +177,7 @@ def test_two_sandboxes_do_not_share_a_file(start, tmp_path):
 def test_ipv6_loopback(start):
     with start("--listen", "[::1]:0") as sandbox:
         assert sandbox.url.startswith("http://[::1]:")
-        assert sandbox.demo("google-demo").list().status_code == 200
+        assert sandbox.demo("google-demo").listed().status_code == 200
 
 
 def wait_for_a_new_second(grant):
@@ -192,13 +192,13 @@ def test_events_are_limited_per_grant(start):
     with start("--events-per-second", "3") as sandbox:
         one, other = sandbox.demo("google-demo"), sandbox.demo("microsoft-demo")
         wait_for_a_new_second(one)
-        answers = [one.list() for _ in range(3)]
+        answers = [one.listed() for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         error = answers[-1].json()["error"]
         assert error["type"] == "nylas_rate_limit_exceeded"
         assert "provider_error" not in error
         assert "retry-after" not in answers[-1].headers
-        assert other.list().status_code == 200
+        assert other.listed().status_code == 200
         assert one.call("GET", "").status_code == 200
 
 
@@ -207,7 +207,7 @@ def test_grants_are_limited_per_application(start):
         one, other = sandbox.demo("google-demo"), sandbox.demo("microsoft-demo")
         codes = [grant.call("GET", "").status_code for grant in (one, other) * 5]
         assert 429 in codes
-        assert one.list().status_code == 200
+        assert one.listed().status_code == 200
 
 
 async def test_in_process():

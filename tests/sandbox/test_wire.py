@@ -12,7 +12,7 @@ from conferencing_service.sandbox.request_log import RequestLog
 
 def test_every_answer_carries_its_request_id_and_says_who_made_it(sandbox, google):
     answers = [
-        google.list(),
+        google.listed(),
         google.get("unknown"),
         sandbox.http.get("/v3/nothing"),
         sandbox.http.get("/_sandbox/effects"),

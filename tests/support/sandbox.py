@@ -40,7 +40,7 @@ class Grant:
         return self.call("POST", "/events", {**MEETING, **(body or {}), **more}, **query)
 
     def created(self, **more: Any) -> dict[str, Any]:
-        return data(self.create(**more))
+        return dict(data(self.create(**more)))
 
     def get(self, event_id: str, **query: Any) -> httpx.Response:
         return self.call("GET", f"/events/{event_id}", **{"calendar_id": "primary", **query})
@@ -51,11 +51,11 @@ class Grant:
     def delete(self, event_id: str, **query: Any) -> httpx.Response:
         return self.call("DELETE", f"/events/{event_id}", **{"calendar_id": "primary", **query})
 
-    def list(self, **query: Any) -> httpx.Response:
+    def listed(self, **query: Any) -> httpx.Response:
         return self.call("GET", "/events", **{"calendar_id": "primary", **query})
 
     def titles(self, **query: Any) -> list[str]:
-        found = data(self.list(**{"start": START - 10**6, "end": START + 10**6, **query}))
+        found = data(self.listed(**{"start": START - 10**6, "end": START + 10**6, **query}))
         return [event["title"] for event in found]
 
     def effects(self) -> list[str]:

@@ -13,7 +13,6 @@ from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
-from unit import contract, strategies
 
 from conferencing.v1 import conferencing_pb2, event_pb2
 from conferencing.v1 import conferencing_service_pb2 as service
@@ -38,6 +37,7 @@ from conferencing_service.core.model import (
     Visibility,
 )
 from conferencing_service.core.validation import Faults
+from unit import contract, strategies
 
 TWINS: dict[str, tuple[enums.EnumCodec[Any], Any]] = {
     "Provider": (enums.PROVIDER, model.Provider),

@@ -7,18 +7,6 @@ import math
 from typing import Any
 
 import pytest
-from unit.examples import (
-    MEET_URL,
-    RULES,
-    START,
-    autocreate,
-    creation,
-    details,
-    event,
-    faulty,
-    update,
-    violations,
-)
 
 from conferencing_service.core.errors import InvalidField, Violation
 from conferencing_service.core.model import (
@@ -44,6 +32,18 @@ from conferencing_service.core.requests import (
     GetEvent,
     ListEvents,
     UpdateEvent,
+)
+from unit.examples import (
+    MEET_URL,
+    RULES,
+    START,
+    autocreate,
+    creation,
+    details,
+    event,
+    faulty,
+    update,
+    violations,
 )
 
 CANARY = "canary-7d1f\n"

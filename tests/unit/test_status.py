@@ -8,7 +8,6 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-from unit.examples import autocreate, creation, details
 
 from conferencing.v1 import conferencing_pb2, error_reason_pb2
 from conferencing_service.core.compatibility import CrossPlatformPolicy, Question, evaluate
@@ -36,6 +35,7 @@ from conferencing_service.core.model import (
 )
 from conferencing_service.status import DOMAIN, MAX_BYTES, STATUSES, code_of, status_from_error
 from conferencing_service.upstreams.nylas.capabilities import NYLAS
+from unit.examples import RULES, autocreate, creation, details
 
 Code = grpc.StatusCode
 M = TypeVar("M", bound=Message)
@@ -80,8 +80,6 @@ def detail(status: status_pb2.Status, kind: type[M]) -> M | None:
 
 
 def invalid(request: Any) -> InvalidField:
-    from unit.examples import RULES  # noqa: PLC0415
-
     with pytest.raises(InvalidField) as caught:
         request.validate(RULES)
     return caught.value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from google.protobuf import timestamp_pb2
 
 from conferencing.v1 import conferencing_pb2, event_pb2
@@ -33,9 +35,11 @@ _LAST_SECOND = 253_402_300_799
 
 
 def create_event_from_proto(request: service.CreateEventRequest) -> requests.CreateEvent:
-    """Return what CreateEvent asks."""
+    """Return what CreateEvent asks; the event's id is output only here."""
     faults = Faults()
-    event = event_from_proto(faults, request.event) if request.HasField("event") else None
+    event = None
+    if request.HasField("event"):
+        event = dataclasses.replace(event_from_proto(faults, request.event), id="")
     return requests.CreateEvent(
         grant_id=request.grant_id,
         calendar_id=request.calendar_id,

@@ -5,14 +5,16 @@ Upstreams filter by time in their own ways, and not at all beside an iCalendar U
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import date
 from typing import assert_never
 
 from conferencing_service.core.model import Date, Datespan, Event, TimePoint, Timespan, When
 from conferencing_service.core.requests import ListEvents
 
-_EAST = timedelta(hours=14)
-_WEST = timedelta(hours=12)
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAY = 86_400
+_EAST = 14 * 3600
+_WEST = 12 * 3600
 
 
 def selects(request: ListEvents, event: Event) -> bool:
@@ -48,9 +50,13 @@ def _bounds(when: When) -> tuple[int, int]:
 
 
 def _first_second(day: str) -> int:
-    return int((datetime.fromisoformat(day).replace(tzinfo=UTC) - _EAST).timestamp())
+    return _midnight(day) - _EAST
 
 
 def _last_second(day: str) -> int:
-    midnight = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
-    return int((midnight + _WEST).timestamp())
+    return _midnight(day) + _DAY + _WEST
+
+
+def _midnight(day: str) -> int:
+    """Return when a day begins in UTC; every day of the calendar has an answer."""
+    return (date.fromisoformat(day).toordinal() - _EPOCH) * _DAY

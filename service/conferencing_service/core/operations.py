@@ -134,7 +134,7 @@ class Operations:
                 call, request.grant_id, request.calendar_id, event, request.notify
             ),
         )
-        created = await self._with_details(call, upstream, request.grant_id, event, created)
+        created = await self._with_details(call, upstream, request, event, created)
         return Written(created, warnings=warnings)
 
     async def get_event(self, call: Call, request: GetEvent) -> Event:
@@ -193,7 +193,7 @@ class Operations:
             ),
         )
         if "conferencing" in fields:
-            updated = await self._with_details(call, upstream, request.grant_id, event, updated)
+            updated = await self._with_details(call, upstream, request, event, updated)
         return Written(updated, warnings=warnings)
 
     async def delete_event(self, call: Call, request: DeleteEvent) -> None:
@@ -267,7 +267,12 @@ class Operations:
             raise OutcomeUnresolved({**error.metadata, "request_id": request_id}) from error
 
     async def _with_details(
-        self, call: Call, upstream: CalendarUpstream, grant_id: str, asked: Event, answer: Event
+        self,
+        call: Call,
+        upstream: CalendarUpstream,
+        request: CreateEvent | UpdateEvent,
+        asked: Event,
+        answer: Event,
     ) -> Event:
         """Wait for an autocreated conference's details while there is time; else it is PENDING."""
         if asked.conferencing is None or not isinstance(asked.conferencing.source, Autocreate):
@@ -281,7 +286,9 @@ class Operations:
             await self._sleep(delay)
             delay = min(delay * 2, _POLL_MOST)
             try:
-                answer = await upstream.get_event(call, grant_id, answer.calendar_id, answer.id)
+                answer = await upstream.get_event(
+                    call, request.grant_id, request.calendar_id, answer.id
+                )
             except ConferencingError as error:
                 # The event is there; a look that failed only means that the details are not known.
                 call.attributes["conferencing.poll_error"] = error.reason.value

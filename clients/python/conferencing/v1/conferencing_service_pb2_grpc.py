@@ -35,8 +35,8 @@ class ConferencingServiceStub(object):
     UPSTREAM_MALFORMED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE always means
     that the same request may be repeated.
 
-    A call without a deadline is given 30 seconds. What a write started goes on when its caller
-    leaves; only the waiting ends.
+    Reads end with the caller's deadline, or after 30 seconds when it set none. A write goes on when
+    its caller leaves or its deadline passes; only the waiting ends.
     """
 
     def __init__(self, channel):
@@ -92,8 +92,8 @@ class ConferencingServiceServicer(object):
     UPSTREAM_MALFORMED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE always means
     that the same request may be repeated.
 
-    A call without a deadline is given 30 seconds. What a write started goes on when its caller
-    leaves; only the waiting ends.
+    Reads end with the caller's deadline, or after 30 seconds when it set none. A write goes on when
+    its caller leaves or its deadline passes; only the waiting ends.
     """
 
     def CreateEvent(self, request, context):
@@ -231,8 +231,8 @@ class ConferencingService(object):
     UPSTREAM_MALFORMED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE always means
     that the same request may be repeated.
 
-    A call without a deadline is given 30 seconds. What a write started goes on when its caller
-    leaves; only the waiting ends.
+    Reads end with the caller's deadline, or after 30 seconds when it set none. A write goes on when
+    its caller leaves or its deadline passes; only the waiting ends.
     """
 
     @staticmethod

@@ -147,8 +147,8 @@ class ConferencingServiceStub(typing.Generic[_ConferencingServiceCreateEventType
     UPSTREAM_MALFORMED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE always means
     that the same request may be repeated.
 
-    A call without a deadline is given 30 seconds. What a write started goes on when its caller
-    leaves; only the waiting ends.
+    Reads end with the caller's deadline, or after 30 seconds when it set none. A write goes on when
+    its caller leaves or its deadline passes; only the waiting ends.
     """
 
     @typing.overload
@@ -313,8 +313,8 @@ class ConferencingServiceServicer(metaclass=abc.ABCMeta):
     UPSTREAM_MALFORMED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE always means
     that the same request may be repeated.
 
-    A call without a deadline is given 30 seconds. What a write started goes on when its caller
-    leaves; only the waiting ends.
+    Reads end with the caller's deadline, or after 30 seconds when it set none. A write goes on when
+    its caller leaves or its deadline passes; only the waiting ends.
     """
 
     @abc.abstractmethod

@@ -74,9 +74,10 @@ _PLATFORMS: Mapping[str, Platform] = {
     "zoom": Platform.ZOOM,
 }
 
-# The vendor lists from now to a month hence unless told otherwise; these bounds are all of time.
+# The vendor lists from now to a month hence unless told otherwise. These bounds are all of its
+# time: Unix seconds from 1970 to the end of the year 9999.
 _BEGINNING = 0
-_END = 4_102_444_800
+_END = 253_402_300_799
 
 
 class NylasUpstream:
@@ -142,8 +143,8 @@ class NylasUpstream:
             selection["ical_uid"] = query.ical_uid
         else:
             start, end = query.start_time, query.end_time
-            selection["start"] = str(_BEGINNING if start is None else start)
-            selection["end"] = str(_END if end is None else end)
+            selection["start"] = str(max(_BEGINNING, start or _BEGINNING))
+            selection["end"] = str(_END if end is None else max(_BEGINNING, end))
         if query.page_token:
             selection["page_token"] = query.page_token
         place = _Place(grant_id, calendar_id)

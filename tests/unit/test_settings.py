@@ -1,0 +1,339 @@
+"""Every setting comes from the environment, and a wrong one is told in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conferencing_service.core.compatibility import CrossPlatformPolicy
+from conferencing_service.settings import (
+    Settings,
+    SettingsError,
+    TracesExporter,
+    base_url_of_region,
+    is_loopback,
+    settings_from_environment,
+)
+
+SECRET = "planted-secret-7d1f"
+KEY = "CONFERENCING_NYLAS_API_KEY"
+KEY_FILE = "CONFERENCING_NYLAS_API_KEY_FILE"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start every test without a setting."""
+    import os  # noqa: PLC0415
+
+    for name in list(os.environ):
+        if name.startswith(("CONFERENCING_", "OTEL_")):
+            monkeypatch.delenv(name)
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """Return the line that refuses an environment."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        settings_from_environment()
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line
+    return line
+
+
+# ---- Values --------------------------------------------------------------------------------
+
+
+def test_without_an_environment_there_are_defaults() -> None:
+    settings = settings_from_environment()
+    assert settings.listen == "127.0.0.1:50051"
+    assert settings.nylas_region is None
+    assert settings.nylas_api_key is None
+    assert settings.cross_platform_autocreate is CrossPlatformPolicy.REFUSE
+    assert settings.reflection is None
+    assert settings.default_deadline == 30.0
+    assert settings.max_deadline == 60.0
+    assert settings.write_timeout == 100.0
+    assert settings.shutdown_grace == 30.0
+    assert settings.log_level == "INFO"
+    assert settings.sandbox_listen == "127.0.0.1:50080"
+    assert settings.sandbox_database == ":memory:"
+    assert settings.sandbox_faults == ""
+    assert settings.exporter() is TracesExporter.NONE
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("CONFERENCING_LISTEN", "0.0.0.0:0", "listen", "0.0.0.0:0"),
+        ("CONFERENCING_LISTEN", "[::1]:50051", "listen", "[::1]:50051"),
+        ("CONFERENCING_NYLAS_REGION", "us", "nylas_region", "https://api.us.nylas.com"),
+        ("CONFERENCING_NYLAS_REGION", "eu", "nylas_region", "https://api.eu.nylas.com"),
+        (KEY_FILE, "/run/key", "nylas_api_key_file", Path("/run/key")),
+        (
+            "CONFERENCING_CROSS_PLATFORM_AUTOCREATE",
+            "allow",
+            "cross_platform_autocreate",
+            CrossPlatformPolicy.ALLOW,
+        ),
+        ("CONFERENCING_REFLECTION", "true", "reflection", True),
+        ("CONFERENCING_REFLECTION", "false", "reflection", False),
+        ("CONFERENCING_DEFAULT_DEADLINE", "2.5", "default_deadline", 2.5),
+        ("CONFERENCING_MAX_DEADLINE", "90", "max_deadline", 90.0),
+        ("CONFERENCING_WRITE_TIMEOUT", "120", "write_timeout", 120.0),
+        ("CONFERENCING_SHUTDOWN_GRACE", "0", "shutdown_grace", 0.0),
+        ("CONFERENCING_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("CONFERENCING_SANDBOX_LISTEN", "127.0.0.1:0", "sandbox_listen", "127.0.0.1:0"),
+        ("CONFERENCING_SANDBOX_DATABASE", "/data/s.db", "sandbox_database", "/data/s.db"),
+        ("CONFERENCING_SANDBOX_FAULTS", '{"faults": []}', "sandbox_faults", '{"faults": []}'),
+        ("OTEL_TRACES_EXPORTER", "console", "traces_exporter", TracesExporter.CONSOLE),
+        ("OTEL_SDK_DISABLED", "true", "sdk_disabled", True),
+    ],
+)
+def test_a_setting_is_read_from_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: Any
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert getattr(settings_from_environment(), field) == value
+
+
+def test_every_setting_has_a_variable_that_is_tested_above() -> None:
+    tested = {
+        mark.args[1][index][2]
+        for mark in test_a_setting_is_read_from_its_variable.pytestmark  # type: ignore[attr-defined]
+        for index in range(len(mark.args[1]))
+    }
+    elsewhere = {"nylas_api_key", "otlp_endpoint", "otlp_traces_endpoint"}
+    assert tested | elsewhere == set(Settings.model_fields)
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONFERENCING_NYLAS_REGION", KEY, KEY_FILE, "OTEL_TRACES_EXPORTER"):
+        monkeypatch.setenv(name, "")
+    assert settings_from_environment() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("CONFERENCING_LISTEN", "50051"),
+        ("CONFERENCING_LISTEN", ":50051"),
+        ("CONFERENCING_LISTEN", "127.0.0.1:"),
+        ("CONFERENCING_LISTEN", "127.0.0.1:65536"),
+        ("CONFERENCING_LISTEN", "127.0.0.1:http"),
+        ("CONFERENCING_NYLAS_REGION", "moon"),
+        ("CONFERENCING_CROSS_PLATFORM_AUTOCREATE", "maybe"),
+        ("CONFERENCING_REFLECTION", "perhaps"),
+        ("CONFERENCING_DEFAULT_DEADLINE", "0"),
+        ("CONFERENCING_DEFAULT_DEADLINE", "soon"),
+        ("CONFERENCING_DEFAULT_DEADLINE", "nan"),
+        ("CONFERENCING_MAX_DEADLINE", "-1"),
+        ("CONFERENCING_WRITE_TIMEOUT", "3601"),
+        ("CONFERENCING_WRITE_TIMEOUT", "inf"),
+        ("CONFERENCING_SHUTDOWN_GRACE", "-1"),
+        ("CONFERENCING_LOG_LEVEL", "LOUD"),
+        ("CONFERENCING_SANDBOX_LISTEN", "nowhere"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_SDK_DISABLED", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    assert refused(monkeypatch, **{variable: text}).startswith(f"{variable}: ")
+
+
+# ---- Regions -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("region", "url"),
+    [
+        ("https://nylas.example.org", "https://nylas.example.org"),
+        ("https://nylas.example.org/", "https://nylas.example.org"),
+        ("https://nylas.example.org:8443", "https://nylas.example.org:8443"),
+        ("http://127.0.0.1:50080", "http://127.0.0.1:50080"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://[::1]:50080", "http://[::1]:50080"),
+        ("http://localhost:50080/", "http://localhost:50080"),
+    ],
+)
+def test_a_region_may_be_a_url(region: str, url: str) -> None:
+    assert base_url_of_region(region) == url
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        "",
+        "US",
+        "us ",
+        "http://nylas.example.org",
+        "http://127.0.0.1.example.org",
+        "http://localhost.example.org",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+        "ftp://nylas.example.org",
+        "nylas.example.org",
+        "//nylas.example.org",
+        "https://",
+        "https://key@nylas.example.org",
+        "https://user:word@nylas.example.org",
+        "http://127.0.0.1@nylas.example.org",
+        "https://nylas.example.org/v3",
+        "https://nylas.example.org?x=1",
+        "https://nylas.example.org#x",
+        "https://nylas.example.org:port",
+        "https://nylas.example.org:99999",
+        "https://[::1",
+        "https://nylas example.org",
+        "https://nylas.example.org\\x",
+        "file:///etc/passwd",
+    ],
+)
+def test_another_region_is_refused(region: str) -> None:
+    with pytest.raises(ValueError, match="us, eu"):
+        base_url_of_region(region)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),  # noqa: S104
+        ("example.org", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_this_machine_alone(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+# ---- The key -------------------------------------------------------------------------------
+
+
+def test_the_key_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, SECRET)
+    assert settings_from_environment().api_key().get_secret_value() == SECRET
+
+
+def test_the_key_comes_from_a_file_without_its_line_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{SECRET}\n", encoding="utf-8")
+    monkeypatch.setenv(KEY_FILE, str(file))
+    assert settings_from_environment().api_key().get_secret_value() == SECRET
+
+
+def test_the_file_is_read_anew_for_whoever_asks(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    settings = Settings(nylas_api_key_file=file)
+    for key in ("first", "second"):
+        file.write_text(key, encoding="utf-8")
+        assert settings.api_key().get_secret_value() == key
+
+
+def test_both_ways_to_give_a_key_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refused(monkeypatch, **{KEY: SECRET, KEY_FILE: "/run/key"})
+    assert KEY in line
+    assert KEY_FILE in line
+    assert SECRET not in line
+
+
+def test_no_key_is_one_line_that_names_both_ways() -> None:
+    with pytest.raises(SettingsError, match=KEY_FILE) as caught:
+        Settings(nylas_region="us").api_key()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_one_line_that_names_the_variable(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    for file in (tmp_path / "missing", tmp_path, binary):
+        with pytest.raises(SettingsError, match=f"^{KEY_FILE}: ") as caught:
+            Settings(nylas_api_key_file=file).api_key()
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["   ", f"{SECRET} x", f"{SECRET}\nx", f"{SECRET}\x00", "ä"])
+def test_a_key_that_can_be_none_is_one_line_that_names_where_it_came_from(
+    tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(text, encoding="utf-8")
+    for settings, variable in (
+        (Settings(nylas_api_key=text), KEY),  # type: ignore[arg-type]
+        (Settings(nylas_api_key_file=file), KEY_FILE),
+    ):
+        with pytest.raises(SettingsError, match=f"^{variable}: ") as caught:
+            settings.api_key()
+        assert "\n" not in str(caught.value)
+        assert SECRET not in str(caught.value)
+
+
+def test_the_key_stands_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, SECRET)
+    settings = settings_from_environment()
+    assert SECRET not in f"{settings} {settings!r} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "CONFERENCING_LISTEN",
+        "CONFERENCING_NYLAS_REGION",
+        "CONFERENCING_DEFAULT_DEADLINE",
+        "CONFERENCING_REFLECTION",
+        "CONFERENCING_LOG_LEVEL",
+        "CONFERENCING_CROSS_PLATFORM_AUTOCREATE",
+    ],
+)
+def test_a_secret_in_the_wrong_variable_is_not_echoed(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(KEY, SECRET)
+    monkeypatch.setenv(variable, f"https://{SECRET}@nylas.example.org/{SECRET}")
+    with pytest.raises(SettingsError) as caught:
+        settings_from_environment()
+    error = caught.value
+    assert SECRET not in f"{error} {error!r} {error.__cause__!r}"
+    assert error.__suppress_context__
+
+
+# ---- Traces --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "exporter"),
+    [
+        ({}, TracesExporter.NONE),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}, TracesExporter.OTLP),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4317"}, TracesExporter.OTLP),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, TracesExporter.OTLP),
+        (
+            {
+                "OTEL_TRACES_EXPORTER": "none",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317",
+            },
+            TracesExporter.NONE,
+        ),
+        ({"OTEL_TRACES_EXPORTER": "console"}, TracesExporter.CONSOLE),
+        (
+            {"OTEL_TRACES_EXPORTER": "console", "OTEL_SDK_DISABLED": "true"},
+            TracesExporter.NONE,
+        ),
+    ],
+)
+def test_spans_go_where_the_standard_variables_say(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], exporter: TracesExporter
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert settings_from_environment().exporter() is exporter
