@@ -14,8 +14,14 @@ from conferencing_service.core.model import Details
 
 # Separators are kept, so that what is not taken out stays as it was, byte for byte.
 _SEPARATOR = re.compile(r"(\r?\n|<br[ /]{0,2}>|</p>|</div>|</li>|<hr[^>]{0,80}>)", re.IGNORECASE)
+_BREAK = re.compile(r"\r?\n|<br[ /]{0,2}>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,4096}>")
-_DIVIDER = re.compile(r"[_\-–—.:~=*\s]{5,}")
+_DIVIDER = re.compile(r"[_\-–—.:~=*\s]{5,}|-{3,4}")
+# Lines that open and close a block of Google's and of Teams'; all between two of them is the block.
+_FRAMES = (re.compile(r"-::~[:~]{8,200}-"), re.compile(r"_{60,200}"))
+_FRAME_LINES = 40
+# What may follow a link without making it another link.
+_LINK_ENDS = r"(?![\w/%?&=#-]|\.\w)"
 _LABEL = re.compile(
     r"(?:meeting (?:id|number|code|password|link|url)|(?:phone )?conference id|video id|passcode"
     r"|password|pin|access code|dial[- ]in|phone|one tap mobile|join|link|video call link"
@@ -27,8 +33,14 @@ _HEADING = re.compile(
     r".{0,60}|click here to join.{0,40}|(?:microsoft teams|zoom|webex|google meet|gotomeeting"
     r"|skype(?: for business)?)(?: meeting)?|video call|or dial.{0,60}|need help\?.{0,60}"
     r"|find (?:a|your) local number.{0,60}|more phone numbers.{0,60}|learn more.{0,60}"
-    r"|meeting options.{0,60})[.:]?",
+    r"|meeting options.{0,60}|one tap mobile|dial by your location"
+    r"|.{1,80} is inviting you to a scheduled zoom (?:meeting|webinar))[.:]?",
     re.IGNORECASE,
+)
+# "+13462487799,,81234567890#,,,,*123456# US (Houston)", "• +1 346 248 7799 US (Houston)"
+_DIALLED = re.compile(
+    r"(?:[•*]\s{0,4})?\+\d[\d\s().-]{5,30}(?:,,[\d,*#]{3,60}(?:\s.{0,60})?"
+    r"|[A-Z]{2}[A-Za-z ]{0,20}\([^()]{1,40}\))"
 )
 
 
@@ -43,8 +55,10 @@ def without_block(description: str, details: Details) -> str:
         remainder = marked.get(index, line)
         if remainder is None:
             continue
-        kept.append(remainder + (separators[index] if index < len(separators) else ""))
-    return _closed_up("".join(kept))
+        kept += [remainder, separators[index] if index < len(separators) else ""]
+    if not any(map(_plain, lines[max(marked) + 1 :])) and marked[max(marked)] is None:
+        _close_up(kept)
+    return "".join(kept)
 
 
 def block_of(description: str, details: Details) -> str:
@@ -65,7 +79,7 @@ def block_of(description: str, details: Details) -> str:
 
 def holds(description: str, details: Details) -> bool:
     """Tell whether a description holds the conference's link."""
-    return any(form in description for form in _forms(details.url))
+    return any(form.search(description) for form in _forms(details.url))
 
 
 def _split(description: str) -> tuple[list[str], list[str]]:
@@ -73,9 +87,12 @@ def _split(description: str) -> tuple[list[str], list[str]]:
     return pieces[::2], pieces[1::2]
 
 
-def _forms(url: str) -> tuple[str, ...]:
-    """Return the spellings of a URL in text and in HTML; none of an empty one."""
-    return tuple(dict.fromkeys((url, html.escape(url, quote=False), html.escape(url)))) * bool(url)
+def _forms(url: str) -> tuple[re.Pattern[str], ...]:
+    """Return the spellings of a whole URL in text and in HTML; none of an empty one."""
+    if not url:
+        return ()
+    spellings = dict.fromkeys((url, html.escape(url, quote=False), html.escape(url)))
+    return tuple(re.compile(re.escape(spelling) + _LINK_ENDS) for spelling in spellings)
 
 
 def _marked(lines: list[str], details: Details) -> dict[int, str | None]:
@@ -87,16 +104,29 @@ def _marked(lines: list[str], details: Details) -> dict[int, str | None]:
     forms = _forms(details.url)
     marked: dict[int, str | None] = {}
     for index, line in enumerate(lines):
-        if not any(form in line for form in forms):
+        if not any(form.search(line) for form in forms):
             continue
         rest = _without_link(line, forms)
         if _is_conference_text(rest, details):
+            marked.update(dict.fromkeys(_framed(lines, index)))
             marked[index] = None
             for step in (-1, 1):
                 _grow(lines, index, step, details, marked)
         elif index not in marked:
             marked[index] = rest
     return dict(sorted(marked.items()))
+
+
+def _framed(lines: list[str], index: int) -> range:
+    """Return the lines of the vendor's frame around a line, none where it stands in none."""
+    for frame in _FRAMES:
+        above = range(index - 1, max(-1, index - _FRAME_LINES), -1)
+        below = range(index + 1, min(len(lines), index + _FRAME_LINES))
+        first = next((i for i in above if frame.fullmatch(_plain(lines[i]))), None)
+        last = next((i for i in below if frame.fullmatch(_plain(lines[i]))), None)
+        if first is not None and last is not None:
+            return range(first, last + 1)
+    return range(0)
 
 
 def _grow(
@@ -118,13 +148,13 @@ def _grow(
         index += step
 
 
-def _without_link(line: str, forms: tuple[str, ...]) -> str:
+def _without_link(line: str, forms: tuple[re.Pattern[str], ...]) -> str:
     for form in forms:
         anchor = re.compile(
-            r"<a\b[^<>]{0,4096}" + re.escape(form) + r"[^<>]{0,4096}>[^<>]{0,4096}</a>",
+            r"<a\b[^<>]{0,4096}" + form.pattern + r"[^<>]{0,4096}>[^<>]{0,4096}</a>",
             re.IGNORECASE,
         )
-        line = anchor.sub("", line).replace(form, "")
+        line = form.sub("", anchor.sub("", line))
     return line
 
 
@@ -135,7 +165,7 @@ def _plain(line: str) -> str:
 def _is_conference_text(line: str, details: Details) -> bool:
     """Tell whether a line is one that a conference's block consists of."""
     plain = _plain(line).strip("<>()[] ")
-    if not plain or _DIVIDER.fullmatch(plain) or _HEADING.fullmatch(plain):
+    if not plain or any(each.fullmatch(plain) for each in (_DIVIDER, _HEADING, _DIALLED)):
         return True
     label = _LABEL.match(plain)
     if label is None:
@@ -155,6 +185,11 @@ def _folded(value: str) -> str:
     return re.sub(r"[\s\-().#+]", "", value).casefold()
 
 
-def _closed_up(text: str) -> str:
-    """Take the blank lines away that a block leaves behind at the end."""
-    return re.sub(r"(?:\s|<br[ /]{0,2}>){1,64}\Z", "", text, flags=re.IGNORECASE)
+def _close_up(kept: list[str]) -> None:
+    """Take the blank lines away that a block leaves behind at the end; the text stays."""
+    while kept and not kept[-1].strip(" \t\r\n\u00a0"):
+        kept.pop()
+    while kept and _BREAK.fullmatch(kept[-1]):
+        kept.pop()
+        while kept and not kept[-1].strip(" \t\r\n\u00a0"):
+            kept.pop()

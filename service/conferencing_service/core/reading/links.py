@@ -8,6 +8,7 @@ look-alike gets in.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ _MAX_URL = 4096
 _MAX_CANDIDATES = 200
 _ENDS = frozenset(" \t\r\n\f\v<>\"'`{}|^\u00a0\u200b\u2028\u2029\u3000")
 _PUNCTUATION = ".,;:!?)]*_"
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9.-]+")
+_WHITE = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,20 @@ def join_links_in(text: str) -> Iterator[JoinLink]:
         limit = min(len(text), found + _MAX_URL)
         while end < limit and text[end] not in _ENDS:
             end += 1
-        url = html.unescape(text[found - 5 : end]).rstrip(_PUNCTUATION)
+        url = _decoded(text[found - 5 : end]).rstrip(_PUNCTUATION)
         position = end
         link = join_link_from_url(url)
         if link is not None:
             yield link
+
+
+def _decoded(url: str) -> str:
+    """Undo HTML's references, and end where one stands for a character that ends a URL.
+
+    Only references that a semicolon ends: `&region=us` is a parameter and no registered sign.
+    """
+    decoded = _REFERENCE.sub(lambda reference: html.unescape(reference[0]), url)
+    return decoded[: next((i for i, c in enumerate(decoded) if c in _ENDS), len(decoded))]
 
 
 def conferencing_from_text(text: str, source_field: str = "text") -> Conferencing | None:
@@ -117,9 +130,9 @@ def _host_and_rest(url: str) -> tuple[str, str] | None:
     host, colon, port = authority.partition(":")
     if (
         "\\" in url
-        or "@" in authority
-        or not authority.isascii()
-        or "xn--" in authority
+        or _WHITE.search(url)
+        or not _HOST.fullmatch(host)
+        or "xn--" in host
         or (colon and port not in {"443", "80"})
     ):
         return None
