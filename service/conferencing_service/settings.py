@@ -156,7 +156,9 @@ class Settings(BaseSettings):
                 "CONFERENCING_NYLAS_REGION"
             )
         if not key or not key.isascii() or not key.isprintable() or " " in key:
-            variable = "CONFERENCING_NYLAS_API_KEY" + ("_FILE" if self.nylas_api_key is None else "")
+            variable = "CONFERENCING_NYLAS_API_KEY" + (
+                "_FILE" if self.nylas_api_key is None else ""
+            )
             raise SettingsError(f"{variable}: the key is empty or holds characters that no key has")
         return SecretStr(key)
 

@@ -91,9 +91,9 @@ def test_an_update_reads_the_fields_of_its_mask_whole(event: Event, mask: set[st
 def test_an_update_does_not_look_at_fields_outside_its_mask() -> None:
     message = event_pb2.Event(
         when={"time": {}},
-        visibility=99,  # type: ignore[arg-type]
-        reminders={"overrides": [{"method": 99}]},  # type: ignore[list-item]
-        conferencing={"provider": 99},  # type: ignore[arg-type]
+        visibility=99,
+        reminders={"overrides": [{"method": 99}]},
+        conferencing={"provider": 99},
     )
     request = service.UpdateEventRequest(event=message, update_mask={"paths": ["title"]})
     assert codec.update_event_from_proto(request).faults == ()
@@ -169,9 +169,7 @@ def test_everything_that_is_output_only_goes_out() -> None:
         updated_at=Timestamp(seconds=2),
         text_description="text",
         participants=[
-            event_pb2.Participant(
-                email="c@example.org", status=event_pb2.PARTICIPANT_STATUS_YES
-            )
+            event_pb2.Participant(email="c@example.org", status=event_pb2.PARTICIPANT_STATUS_YES)
         ],
         resources=[
             event_pb2.Resource(

@@ -304,12 +304,8 @@ def test_a_platform_asked_about_as_such_is_conditional_on_the_scope() -> None:
 
 def test_the_scopes_are_those_of_the_grant_that_hosts() -> None:
     bare, scoped = grant(Platform.MICROSOFT), fully_scoped(Platform.MICROSOFT)
-    hosted_by_bare = verdict(
-        Platform.MICROSOFT, Provider.MICROSOFT_TEAMS, own=scoped, host=bare
-    )
-    hosted_by_scoped = verdict(
-        Platform.MICROSOFT, Provider.MICROSOFT_TEAMS, own=bare, host=scoped
-    )
+    hosted_by_bare = verdict(Platform.MICROSOFT, Provider.MICROSOFT_TEAMS, own=scoped, host=bare)
+    hosted_by_scoped = verdict(Platform.MICROSOFT, Provider.MICROSOFT_TEAMS, own=bare, host=scoped)
     across = verdict(Platform.GOOGLE, Provider.MICROSOFT_TEAMS, policy=ALLOW, host=bare)
     assert hosted_by_bare.reason is Reason.SCOPE_MISSING
     assert answer(hosted_by_scoped) == CONDITIONAL

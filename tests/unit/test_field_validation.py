@@ -328,8 +328,13 @@ def test_a_text_is_bounded_in_characters_and_keeps_tabs_and_line_breaks() -> Non
 
 @pytest.mark.parametrize(
     "value",
-    ["ann@example.org", "a+b@x", "ann.o'neil@mail.example.org", "jörg@example.org"]
-    + ["x" * (320 - len("@example.org")) + "@example.org"],
+    [
+        "ann@example.org",
+        "a+b@x",
+        "ann.o'neil@mail.example.org",
+        "jörg@example.org",
+        "x" * (320 - len("@example.org")) + "@example.org",
+    ],
 )
 def test_an_address_has_one_at_sign_with_something_on_both_sides(value: str) -> None:
     assert faults_of(check_email, value) == []

@@ -70,14 +70,12 @@ class Story:
         now = self.time.now
         return Call(self.time, now, now + 1.0, now + 1.0)
 
-    async def find(
-        self, grant_id: str = "g", *, call: Call | None = None, **more: object
-    ) -> Grant:
-        upstream: CalendarUpstream = self.vendor  # type: ignore[assignment]
-        return await self.directory.find(call or self.call(), upstream, grant_id, **more)  # type: ignore[arg-type]
+    async def find(self, grant_id: str = "g", *, call: Call | None = None, **more: object) -> Grant:
+        upstream: CalendarUpstream = self.vendor
+        return await self.directory.find(call or self.call(), upstream, grant_id, **more)
 
     async def find_fresh(self, *, call: Call) -> Grant:
-        upstream: CalendarUpstream = self.vendor  # type: ignore[assignment]
+        upstream: CalendarUpstream = self.vendor
         return await self.directory.find_fresh(call, upstream, "g")
 
 

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit import strategies
-from unit.examples import details
 
 from conferencing_service.core.listing import selects
 from conferencing_service.core.model import (
@@ -23,6 +21,8 @@ from conferencing_service.core.model import (
     When,
 )
 from conferencing_service.core.requests import ListEvents
+from unit import strategies
+from unit.examples import details
 
 NOON = 1_893_499_200  # 2030-01-01T12:00:00Z
 HOUR, DAY = 3600, 86_400

@@ -38,9 +38,7 @@ def test_a_token_opens_to_the_upstreams_own(upstream_token: str) -> None:
 
 def test_a_token_goes_into_a_url_as_it_is() -> None:
     sealed = TOKENS.seal(REQUEST, "cursor?/+&=ä" * 20)
-    assert set(sealed) <= set(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    )
+    assert set(sealed) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 def test_the_first_page_has_no_token_and_the_last_page_gives_none() -> None:

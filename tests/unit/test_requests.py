@@ -222,9 +222,7 @@ def test_a_when_is_checked_by_its_kind(when: Any, paths: list[str]) -> None:
         (Datespan("2030-02-27", "2030-02-28"), []),
     ],
 )
-def test_recurrence_asks_for_a_time_zone_where_there_are_times(
-    when: Any, paths: list[str]
-) -> None:
+def test_recurrence_asks_for_a_time_zone_where_there_are_times(when: Any, paths: list[str]) -> None:
     assert faulty(creation(when=when, recurrence=("RRULE:FREQ=DAILY",))) == paths
 
 
@@ -418,9 +416,7 @@ def test_a_list_is_bounded_the_right_way_round(values: dict[str, Any], paths: li
         ({"grant_id": "g", "provider": Provider.OTHER}, ["provider"]),
     ],
 )
-def test_a_check_asks_about_a_grant_or_a_platform(
-    values: dict[str, Any], paths: list[str]
-) -> None:
+def test_a_check_asks_about_a_grant_or_a_platform(values: dict[str, Any], paths: list[str]) -> None:
     assert faulty(CheckCompatibility(**values)) == paths
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,6 @@ KEY_FILE = "CONFERENCING_NYLAS_API_KEY_FILE"
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start every test without a setting."""
-    import os  # noqa: PLC0415
-
     for name in list(os.environ):
         if name.startswith(("CONFERENCING_", "OTEL_")):
             monkeypatch.delenv(name)
@@ -103,7 +102,7 @@ def test_a_setting_is_read_from_its_variable(
 def test_every_setting_has_a_variable_that_is_tested_above() -> None:
     tested = {
         mark.args[1][index][2]
-        for mark in test_a_setting_is_read_from_its_variable.pytestmark  # type: ignore[attr-defined]
+        for mark in test_a_setting_is_read_from_its_variable.pytestmark
         for index in range(len(mark.args[1]))
     }
     elsewhere = {"nylas_api_key", "otlp_endpoint", "otlp_traces_endpoint"}
@@ -206,7 +205,7 @@ def test_another_region_is_refused(region: str) -> None:
         ("127.0.0.1", True),
         ("::1", True),
         ("[::1]", True),
-        ("0.0.0.0", False),  # noqa: S104
+        ("0.0.0.0", False),
         ("example.org", False),
         ("", False),
     ],
@@ -269,7 +268,7 @@ def test_a_key_that_can_be_none_is_one_line_that_names_where_it_came_from(
     file = tmp_path / "key"
     file.write_text(text, encoding="utf-8")
     for settings, variable in (
-        (Settings(nylas_api_key=text), KEY),  # type: ignore[arg-type]
+        (Settings(nylas_api_key=text), KEY),
         (Settings(nylas_api_key_file=file), KEY_FILE),
     ):
         with pytest.raises(SettingsError, match=f"^{variable}: ") as caught:

@@ -173,7 +173,7 @@ def _autocreate(
         if policy is CrossPlatformPolicy.REFUSE or host is None:
             return refusal(
                 Reason.CROSS_PLATFORM_AUTOCREATE,
-                f"{name} cannot be autocreated on a {PLATFORM_NAMES[question.platform]} calendar.",
+                f"{name} cannot be autocreated on {PLATFORM_NAMES[question.platform]} calendars.",
                 () if policy is CrossPlatformPolicy.REFUSE else (host_sentence,),
             )
     elif rule.any_calendar and host is None:
@@ -188,7 +188,7 @@ def _autocreate(
     elif host.platform != rule.host:
         return refusal(
             Reason.CONF_GRANT_MISMATCH,
-            f"The grant in autocreate.conf_grant_id is a {PLATFORM_NAMES[host.platform]} grant and "
+            f"The grant in autocreate.conf_grant_id belongs to {PLATFORM_NAMES[host.platform]} and "
             f"cannot host {name} conferences.",
             (host_sentence,),
         )
@@ -234,7 +234,7 @@ def _no_calendar(question: Question) -> Verdict:
         question.way,
         Decision.REFUSED,
         Reason.GRANT_HAS_NO_CALENDAR,
-        f"A {PLATFORM_NAMES[question.platform]} grant has no calendar.",
+        f"{PLATFORM_NAMES[question.platform]} grants have no calendar.",
         ("A grant that has a calendar.",),
     )
 

@@ -253,6 +253,9 @@ async def _bounded_body(response: httpx.Response) -> bytes:
                 piece = inflater.decompress(chunk, MAX_REPLY - size + 1)
             except zlib.error as error:
                 raise Unreadable from error
+            if inflater.unused_data:
+                # zlib would copy whatever follows the end, again for every chunk.
+                raise Unreadable
         size += len(piece)
         if size > MAX_REPLY:
             raise Unreadable

@@ -13,7 +13,11 @@ import re
 from conferencing_service.core.model import Details
 
 # Separators are kept, so that what is not taken out stays as it was, byte for byte.
-_SEPARATOR = re.compile(r"(\r?\n|<br[ /]{0,2}>|</p>|</div>|</li>|<hr[^>]{0,80}>)", re.IGNORECASE)
+_SEPARATOR = re.compile(
+    r"(\r?\n|<br[ /]{0,2}>|</p>|</div>|</li>|<hr[^>]{0,80}>"
+    r"|(?<=[^>\n])(?=<(?:p|div|ul|ol|table)\b))",
+    re.IGNORECASE,
+)
 _BREAK = re.compile(r"\r?\n|<br[ /]{0,2}>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,4096}>")
 _DIVIDER = re.compile(r"[_\-–—.:~=*\s]{5,}|-{3,4}")
@@ -21,7 +25,7 @@ _DIVIDER = re.compile(r"[_\-–—.:~=*\s]{5,}|-{3,4}")
 _FRAMES = (re.compile(r"-::~[:~]{8,200}-"), re.compile(r"_{60,200}"))
 _FRAME_LINES = 40
 # What may follow a link without making it another link.
-_LINK_ENDS = r"(?![\w/%?&=#-]|\.\w)"
+_LINK_ENDS = r"(?![\w/%=#-]|[?.]\w|&(?!(?:nbsp|lt|gt|quot|#\d{1,4});)\w)"
 _LABEL = re.compile(
     r"(?:meeting (?:id|number|code|password|link|url)|(?:phone )?conference id|video id|passcode"
     r"|password|pin|access code|dial[- ]in|phone|one tap mobile|join|link|video call link"
@@ -37,10 +41,10 @@ _HEADING = re.compile(
     r"|.{1,80} is inviting you to a scheduled zoom (?:meeting|webinar))[.:]?",
     re.IGNORECASE,
 )
-# "+13462487799,,81234567890#,,,,*123456# US (Houston)", "• +1 346 248 7799 US (Houston)"
+# Zoom's numbers, as one taps them and as one dials them; the last bracket may be gone by then.
 _DIALLED = re.compile(
     r"(?:[•*]\s{0,4})?\+\d[\d\s().-]{5,30}(?:,,[\d,*#]{3,60}(?:\s.{0,60})?"
-    r"|[A-Z]{2}[A-Za-z ]{0,20}\([^()]{1,40}\))"
+    r"|[A-Z]{2}[A-Za-z ]{0,20}\([^()]{1,40}\)?)"
 )
 
 

@@ -71,7 +71,7 @@ def error_of_read(answer: Answer) -> ConferencingError:
     metadata = metadata_of(answer)
     if answer.status == 429:
         return RateLimited(_retry_after(answer), metadata)
-    if answer.status >= 500:
+    if answer.status >= 500 or answer.status == 408:
         return Unavailable(metadata)
     if 400 <= answer.status < 500:
         return _refusal(answer, complaint_of(answer), metadata)

@@ -1,0 +1,506 @@
+"""The one way out: attempts, time, size, and what a trace may say."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from conferencing_service.core.upstream import Call
+from conferencing_service.upstreams.http import (
+    MAX_REPLY,
+    Answer,
+    Lost,
+    RestClient,
+    RestRequest,
+    Unreadable,
+    Unsent,
+)
+
+KEY = "planted-key-7d1f"
+READ = RestRequest("GET", "/v3/grants/{grant_id}", "/v3/grants/planted%40example.org")
+WRITE = RestRequest("POST", "/v3/grants/{grant_id}/events", "/v3/grants/g/events?x=1", b"{}")
+
+
+class Stream(httpx.AsyncByteStream):
+    """A body that comes in pieces and counts those that were taken."""
+
+    def __init__(self, pieces: Iterable[bytes], *, forever: bool = False) -> None:
+        self._pieces = pieces
+        self._forever = forever
+        self.taken = 0
+        self.started = asyncio.Event()
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            self.taken += 1
+            self.started.set()
+            yield piece
+        if self._forever:
+            await asyncio.Event().wait()
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """A transport that answers from a list, the last one for good."""
+
+    def __init__(self) -> None:
+        self.answers: list[httpx.Response | Exception] = []
+        self.requests: list[httpx.Request] = []
+        self.at_request: Callable[[], None] = lambda: None
+        self.closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        self.at_request()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Out:
+    """A client on a wire, a clock that sleeping moves, and the spans that ended."""
+
+    wire: Wire = field(default_factory=Wire)
+    now: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+    exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
+    provider: TracerProvider = field(default_factory=TracerProvider)
+    base_url: str = "https://api.example.org"
+
+    def __post_init__(self) -> None:
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def client(self) -> RestClient:
+        return RestClient(
+            transport=self.wire,
+            base_url=self.base_url,
+            headers=lambda: {"authorization": f"Bearer {KEY}"},
+            tracer=self.provider.get_tracer("test"),
+            request_id_header="x-request-id",
+            sandbox_header="conferencing-sandbox",
+            sleep=self._sleep,
+        )
+
+    def call(self, seconds: float = 30.0) -> Call:
+        return Call(lambda: self.now, self.now, self.now + seconds, self.now + seconds)
+
+    async def read(self, *answers: httpx.Response | Exception, seconds: float = 30.0) -> Answer:
+        self.wire.answers = list(answers)
+        return await self.client().read(self.call(seconds), READ)
+
+    async def write(self, answer: httpx.Response | Exception, seconds: float = 30.0) -> Answer:
+        self.wire.answers = [answer]
+        return await self.client().write(self.call(), WRITE, seconds)
+
+    def spans(self) -> tuple[ReadableSpan, ...]:
+        return self.exporter.get_finished_spans()
+
+
+@pytest.fixture
+def out() -> Out:
+    return Out()
+
+
+def attributes(span: ReadableSpan) -> dict[str, Any]:
+    return dict(span.attributes or {})
+
+
+def ok(body: bytes = b"{}", **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(200, content=body, headers=named)
+
+
+# ---- Attempts ------------------------------------------------------------------------------
+
+
+async def test_a_good_answer_is_asked_for_once(out: Out) -> None:
+    answer = await out.read(ok(b"body", x_request_id="u"))
+    assert (answer.status, answer.body, answer.headers["x-request-id"]) == (200, b"body", "u")
+    assert (len(out.wire.requests), out.slept) == (1, [])
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+async def test_a_read_is_sent_three_times_at_most_and_the_last_answer_counts(
+    out: Out, status: int
+) -> None:
+    first, second, third = (httpx.Response(status, content=b"%d" % n) for n in range(3))
+    answer = await out.read(first, second, third, ok())
+    assert (answer.status, answer.body) == (status, b"2")
+    assert (len(out.wire.requests), len(out.slept)) == (3, 2)
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 409, 422, 501])
+async def test_an_answer_that_would_be_the_same_again_is_not_asked_for_again(
+    out: Out, status: int
+) -> None:
+    assert (await out.read(httpx.Response(status))).status == status
+    assert len(out.wire.requests) == 1
+
+
+async def test_a_read_that_broke_is_sent_again(out: Out) -> None:
+    broken = (httpx.ConnectError("x"), httpx.ReadError("x"))
+    assert (await out.read(*broken, ok())).status == 200
+    assert len(out.wire.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("broken", "raised"),
+    [
+        (httpx.ConnectError("x"), Unsent),
+        (httpx.ConnectTimeout("x"), Unsent),
+        (httpx.PoolTimeout("x"), Unsent),
+        (httpx.ReadError("x"), Lost),
+        (httpx.RemoteProtocolError("x"), Lost),
+    ],
+)
+async def test_a_read_that_stays_broken_ends_in_what_broke_it(
+    out: Out, broken: Exception, raised: type[Exception]
+) -> None:
+    with pytest.raises(raised):
+        await out.read(broken)
+    assert len(out.wire.requests) == 3
+
+
+async def test_the_upstreams_own_time_is_waited(out: Out) -> None:
+    limited = httpx.Response(429, headers={"retry-after": "7"})
+    assert (await out.read(limited, ok())).status == 200
+    assert out.slept == [7.0]
+
+
+async def test_without_a_time_the_wait_is_short_and_random(out: Out) -> None:
+    await out.read(httpx.Response(503))
+    assert len(out.slept) == 2
+    assert all(0 <= seconds <= 2.0 for seconds in out.slept)
+
+
+async def test_no_attempt_begins_beyond_the_deadline(out: Out) -> None:
+    limited = httpx.Response(429, headers={"retry-after": "7"})
+    assert (await out.read(limited, ok(), seconds=7.0)).status == 429
+    assert (len(out.wire.requests), out.slept) == (1, [])
+
+
+async def test_attempts_share_the_time_of_the_call(out: Out) -> None:
+    limited = httpx.Response(503, headers={"retry-after": "4"})
+    assert (await out.read(limited, limited, ok(), seconds=7.0)).status == 503
+    assert (len(out.wire.requests), out.slept) == (2, [4.0])
+
+
+async def test_nothing_is_sent_when_no_time_is_left(out: Out) -> None:
+    with pytest.raises(Unsent):
+        await out.read(ok(), seconds=0.0)
+    assert out.wire.requests == []
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+async def test_a_write_is_sent_once_whatever_is_answered(out: Out, status: int) -> None:
+    assert (await out.write(httpx.Response(status, headers={"retry-after": "0"}))).status == status
+    assert (len(out.wire.requests), out.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("broken", "raised"), [(httpx.ConnectError("x"), Unsent), (httpx.ReadError("x"), Lost)]
+)
+async def test_a_write_is_sent_once_however_it_breaks(
+    out: Out, broken: Exception, raised: type[Exception]
+) -> None:
+    with pytest.raises(raised):
+        await out.write(broken)
+    assert (len(out.wire.requests), out.slept) == (1, [])
+
+
+# ---- Size ----------------------------------------------------------------------------------
+
+
+async def test_a_body_in_pieces_is_one_body(out: Out) -> None:
+    stream = Stream([b"a", b"", b"b", b"c"])
+    assert (await out.read(httpx.Response(200, stream=stream))).body == b"abc"
+    assert stream.closed
+
+
+async def test_a_gzip_body_is_inflated(out: Out) -> None:
+    body = gzip.compress(b"x" * 100_000)
+    pieces = [body[index : index + 7] for index in range(0, len(body), 7)]
+    answer = await out.read(
+        httpx.Response(200, headers={"content-encoding": "GZIP"}, stream=Stream(pieces))
+    )
+    assert answer.body == b"x" * 100_000
+
+
+async def test_the_largest_body_is_read_and_a_larger_one_is_not(out: Out) -> None:
+    piece = b"x" * (MAX_REPLY // 8)
+    answer = await out.read(httpx.Response(200, stream=Stream([piece] * 8)))
+    assert len(answer.body) == MAX_REPLY
+    stream = Stream([piece] * 1000)
+    with pytest.raises(Unreadable):
+        await out.read(httpx.Response(200, stream=stream))
+    assert (stream.taken, stream.closed) == (9, True)
+
+
+def zeros(megabytes: int) -> Iterable[bytes]:
+    """Yield gzip of so many megabytes of zeros, a piece per megabyte."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, 31)
+    for _ in range(megabytes):
+        yield deflater.compress(bytes(1024 * 1024)) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    yield deflater.flush()
+
+
+async def test_a_gzip_bomb_is_given_up_once_it_is_larger_than_a_reply_may_be(out: Out) -> None:
+    stream = Stream(zeros(300))
+    with pytest.raises(Unreadable):
+        await out.read(httpx.Response(200, headers={"content-encoding": "gzip"}, stream=stream))
+    assert stream.taken == MAX_REPLY // (1024 * 1024) + 1
+    assert stream.closed
+
+
+async def test_a_gzip_bomb_in_one_piece_is_given_up_too(out: Out) -> None:
+    body = b"".join(zeros(40))
+    with pytest.raises(Unreadable):
+        await out.read(
+            httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Stream([body]))
+        )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(b"x" * 1000)[:-5]),
+        ("gzip", gzip.compress(b"x" * 1000)[:20]),
+        ("gzip", b""),
+        ("gzip", b"not gzip at all"),
+        ("gzip", gzip.compress(b"{}")[:-8] + bytes(8)),
+        ("deflate", b"not deflate at all"),
+        ("br", b"{}"),
+        ("zstd", b"{}"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
+        ("", b"{}"),
+    ],
+)
+async def test_a_body_that_cannot_be_inflated_is_unreadable(
+    out: Out, encoding: str, body: bytes
+) -> None:
+    response = httpx.Response(200, headers={"content-encoding": encoding}, stream=Stream([body]))
+    with pytest.raises(Unreadable):
+        await out.read(response)
+
+
+async def test_what_follows_the_end_of_gzip_is_not_collected(out: Out) -> None:
+    stream = Stream([gzip.compress(b"{}"), *[b"x" * 65_536] * 1000])
+    with pytest.raises(Unreadable):
+        await out.read(httpx.Response(200, headers={"content-encoding": "gzip"}, stream=stream))
+    assert stream.taken <= 3
+
+
+async def test_an_answer_that_cannot_be_read_is_not_asked_for_again(out: Out) -> None:
+    with pytest.raises(Unreadable):
+        await out.read(ok(b"{}", content_encoding="br"), ok())
+    assert len(out.wire.requests) == 1
+
+
+# ---- Time ----------------------------------------------------------------------------------
+
+
+async def test_a_body_that_only_drips_ends_when_the_time_is_up(out: Out) -> None:
+    stream = Stream([b"{", b" ", b" "], forever=True)
+    with pytest.raises(Lost):
+        await out.write(httpx.Response(200, stream=stream), seconds=0.05)
+    assert (stream.taken, stream.closed) == (3, True)
+
+
+async def test_a_caller_that_leaves_ends_the_request_and_closes_its_body(out: Out) -> None:
+    stream = Stream([b"{"], forever=True)
+    task = asyncio.create_task(out.write(httpx.Response(200, stream=stream)))
+    await stream.started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stream.closed
+    (span,) = out.spans()
+    assert attributes(span)["error.type"] == "CancelledError"
+
+
+# ---- What is sent --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/v3/grants/..",
+        "/v3/grants/../grants/g",
+        "/v3/grants/./g",
+        "/v3/grants/a b",
+        "/v3/grants/ä",
+        "/v3/grants/g#fragment",
+        "@evil.example/v3/grants/g",
+        ".evil.example/v3/grants/g",
+        "v3/grants/g",
+        "",
+    ],
+)
+@pytest.mark.parametrize("base_url", ["https://api.example.org", "https://api.example.org:8443"])
+async def test_a_url_that_would_not_be_sent_as_built_is_not_sent(
+    out: Out, target: str, base_url: str
+) -> None:
+    out.base_url = base_url
+    out.wire.answers = [ok()]
+    with pytest.raises((ValueError, httpx.InvalidURL)):
+        await out.client().read(out.call(), RestRequest("GET", "/t", target))
+    assert out.wire.requests == []
+
+
+async def test_a_path_and_query_are_sent_as_they_are_encoded(out: Out) -> None:
+    target = "/v3/grants/a%40b%2Fc/events/%252e?calendar_id=a%20b%23%26%25%3D%2B~"
+    out.wire.answers = [ok()]
+    await out.client().read(out.call(), RestRequest("GET", "/t", target))
+    (request,) = out.wire.requests
+    assert request.url.raw_path == target.encode()
+    assert request.url.host == "api.example.org"
+
+
+async def test_only_a_request_with_a_body_has_a_content_type(out: Out) -> None:
+    await out.read(ok())
+    await out.write(ok())
+    read, write = out.wire.requests
+    assert "content-type" not in read.headers
+    assert (write.headers["content-type"], write.content) == ("application/json", b"{}")
+    assert read.headers["accept-encoding"] == "gzip"
+
+
+async def test_headers_are_asked_for_anew_for_every_request(out: Out) -> None:
+    keys = iter(["first", "second"])
+    out.wire.answers = [ok()]
+    client = RestClient(
+        transport=out.wire,
+        base_url="https://api.example.org",
+        headers=lambda: {"authorization": next(keys)},
+        tracer=out.provider.get_tracer("test"),
+        request_id_header="x-request-id",
+        sandbox_header="conferencing-sandbox",
+    )
+    for _ in range(2):
+        await client.read(out.call(), READ)
+    assert [each.headers["authorization"] for each in out.wire.requests] == ["first", "second"]
+
+
+async def test_closing_the_client_closes_its_connections(out: Out) -> None:
+    await out.client().aclose()
+    assert out.wire.closed
+
+
+# ---- Retry-After ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("120", 120.0),
+        ("99999", 99999.0),
+        ("100000", None),
+        ("1.5", None),
+        ("-1", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_a_plain_number_of_seconds(value: str, seconds: float | None) -> None:
+    answer = Answer(429, httpx.Headers({"retry-after": value}), b"")
+    assert answer.retry_after() == seconds
+
+
+# ---- Traces --------------------------------------------------------------------------------
+
+
+async def test_a_request_is_a_client_span_of_its_template(out: Out) -> None:
+    out.base_url = "https://api.example.org:8443"
+    await out.read(ok(x_request_id="u"))
+    (span,) = out.spans()
+    assert (span.name, span.kind) == ("GET /v3/grants/{grant_id}", SpanKind.CLIENT)
+    assert attributes(span) == {
+        "http.request.method": "GET",
+        "url.template": "/v3/grants/{grant_id}",
+        "server.address": "api.example.org",
+        "server.port": 8443,
+        "http.response.status_code": 200,
+        "upstream.request_id": "u",
+    }
+    assert span.status.status_code is StatusCode.UNSET
+
+
+async def test_every_attempt_has_its_span_and_number(out: Out) -> None:
+    await out.read(httpx.Response(503), httpx.ReadError("x"), ok())
+    told = [
+        (
+            attributes(span).get("http.request.resend_count"),
+            attributes(span).get("error.type"),
+            span.status.status_code,
+        )
+        for span in out.spans()
+    ]
+    assert told == [
+        (None, "503", StatusCode.ERROR),
+        (1, "ReadError", StatusCode.ERROR),
+        (2, None, StatusCode.UNSET),
+    ]
+
+
+async def test_the_upstream_can_go_on_with_the_trace(out: Out) -> None:
+    await out.read(ok())
+    (span,), (request,) = out.spans(), out.wire.requests
+    assert span.context is not None
+    assert (
+        f"{span.context.trace_id:032x}-{span.context.span_id:016x}"
+        in (request.headers["traceparent"])
+    )
+
+
+async def test_no_span_says_the_key_the_url_or_what_an_error_said(out: Out) -> None:
+    answers = [
+        ok(b"planted", x_request_id="u"),
+        httpx.Response(500, content=b"planted"),
+        httpx.Response(401, content=b"planted"),
+        ok(b"planted", content_encoding="br"),
+        httpx.ConnectError("planted https://planted"),
+        httpx.ReadError("planted"),
+    ]
+    for answer in answers:
+        try:
+            await out.read(answer)
+        except (Unsent, Lost, Unreadable):
+            continue
+    assert len(out.spans()) > len(answers)
+    for span in out.spans():
+        assert "planted" not in span.to_json()
+        assert span.events == ()
+        assert "authorization" not in span.to_json().lower()
+
+
+async def test_a_call_learns_of_the_sandbox_and_does_not_forget(out: Out) -> None:
+    call = out.call()
+    out.wire.answers = [ok(conferencing_sandbox="1", x_request_id="u"), ok()]
+    client = out.client()
+    await client.read(call, READ)
+    await client.read(call, READ)
+    assert (call.sandbox, call.upstream_request_id) == (True, "u")
