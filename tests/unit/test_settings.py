@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from conferencing_service.core.compatibility import CrossPlatformPolicy
 from conferencing_service.settings import (
@@ -304,6 +305,16 @@ def test_a_secret_in_the_wrong_variable_is_not_echoed(
     error = caught.value
     assert SECRET not in f"{error} {error!r} {error.__cause__!r}"
     assert error.__suppress_context__
+
+
+def test_a_refused_value_stands_in_no_text_of_the_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CONFERENCING_DEFAULT_DEADLINE", SECRET)
+    monkeypatch.setenv("CONFERENCING_NYLAS_REGION", f"https://{SECRET}@nylas.example.org")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert SECRET not in f"{caught.value} {caught.value!r}"
 
 
 # ---- Traces --------------------------------------------------------------------------------
