@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
 
 from conferencing_service.settings import Settings, SettingsError
 
 API_KEY = "sandbox"
 """The key that the sandbox takes."""
 
+_VARIABLES = {
+    "--listen": "CONFERENCING_SANDBOX_LISTEN",
+    "--database": "CONFERENCING_SANDBOX_DATABASE",
+    "--faults": "CONFERENCING_SANDBOX_FAULTS",
+}
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 
@@ -60,8 +64,7 @@ class SandboxProcess:
         if process.returncode is None:
             process.kill()
         await process.wait()
-        why = said[-1] if said else "no word from it"
-        raise SettingsError(f"{', '.join(_set_by(settings))}: the sandbox did not start: {why}")
+        raise SettingsError(_by_variable(said[-1] if said else "it said nothing"))
 
     async def stop(self) -> None:
         """End the sandbox and wait for it."""
@@ -83,10 +86,10 @@ async def _pass_on(process: asyncio.subprocess.Process) -> None:
         sys.stderr.write(line.decode(errors="replace"))
 
 
-def _set_by(settings: Settings) -> Iterator[str]:
-    """Yield the variables that a sandbox which does not start may owe it to."""
-    yield "CONFERENCING_SANDBOX_LISTEN"
-    if settings.sandbox_database != Settings.model_fields["sandbox_database"].default:
-        yield "CONFERENCING_SANDBOX_DATABASE"
-    if settings.sandbox_faults:
-        yield "CONFERENCING_SANDBOX_FAULTS"
+def _by_variable(said: str) -> str:
+    """Return what a sandbox said that did not start, named by our setting instead of its flag."""
+    said = said.removeprefix("sandbox: ")
+    for flag, variable in _VARIABLES.items():
+        if said.startswith(flag + ": "):
+            return f"{variable}: the sandbox did not start: {said.removeprefix(flag + ': ')}"
+    return f"CONFERENCING_SANDBOX_LISTEN: the sandbox did not start: {said}"

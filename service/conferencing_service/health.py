@@ -1,39 +1,41 @@
-"""Health by name (grpc.health.v1), with watches that end when the server stops."""
+"""Health by name and reflection, with streams that end when the server stops.
+
+The standard servicers wait for their caller for ever, so that one open watch, or one open
+reflection stream, makes a graceful stop take its whole grace.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from conferencing_service.interceptors import SERVICE
 
+_Context = grpc.aio.ServicerContext[Any, Any]
+
 
 class Health(health.aio.HealthServicer):
-    """The standard servicer, but a watch that is open does not hold up a graceful stop.
+    """The standard health servicer, but its watches end with the server.
 
-    The standard one waits for the next change for ever, so that a stop takes its whole grace.
+    Args:
+        stopping: set when the server begins to stop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: asyncio.Event) -> None:
         super().__init__()
-        self._stopping = asyncio.Event()
+        self._stopping = stopping
 
     async def serve(self) -> None:
         """Say that the service serves."""
         await self.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
 
-    async def stop(self) -> None:
-        """Say NOT_SERVING, once, to everybody; then end the watches."""
-        await self.enter_graceful_shutdown()
-        self._stopping.set()
-
     async def Watch(  # noqa: N802 - the name of the RPC
-        self,
-        request: health_pb2.HealthCheckRequest,
-        context: grpc.aio.ServicerContext[Any, Any],
+        self, request: health_pb2.HealthCheckRequest, context: _Context
     ) -> None:
         """Report the status now and at every change, until the server stops."""
         watch = asyncio.create_task(super().Watch(request, context))
@@ -48,3 +50,39 @@ class Health(health.aio.HealthServicer):
             watch.cancel()
             stopping.cancel()
             await asyncio.wait({watch})
+
+
+class Reflection(reflection.aio.ReflectionServicer):
+    """The standard reflection servicer, but its streams end with the server.
+
+    Args:
+        names: the services that callers may ask about.
+        stopping: set when the server begins to stop.
+    """
+
+    def __init__(self, names: Iterable[str], stopping: asyncio.Event) -> None:
+        super().__init__(service_names=tuple(names))
+        self._stopping = stopping
+
+    async def ServerReflectionInfo(  # type: ignore[override] # noqa: N802 - its stubs are wrong
+        self,
+        request_iterator: AsyncIterator[reflection_pb2.ServerReflectionRequest],
+        context: _Context,
+    ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
+        """Answer questions about the contract, until the server stops."""
+        answers: Any = super().ServerReflectionInfo(request_iterator, context)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            while not stopping.done():
+                answer = asyncio.ensure_future(anext(answers, None))
+                await asyncio.wait({answer, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not answer.done():
+                    answer.cancel()
+                    await asyncio.wait({answer})
+                    return
+                response = answer.result()
+                if response is None:
+                    return
+                yield response
+        finally:
+            stopping.cancel()

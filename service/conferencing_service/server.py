@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import grpc
 import httpx
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
-from conferencing.v1 import conferencing_service_pb2
 from conferencing.v1.conferencing_service_pb2_grpc import (
     add_ConferencingServiceServicer_to_server,
 )
@@ -33,7 +33,7 @@ from conferencing_service.core.paging import PageTokens
 from conferencing_service.core.upstream import CalendarUpstream, Clock
 from conferencing_service.core.validation import TimeZones
 from conferencing_service.embedded import API_KEY, SandboxProcess
-from conferencing_service.health import Health
+from conferencing_service.health import Health, Reflection
 from conferencing_service.interceptors import SERVICE, RpcInterceptor
 from conferencing_service.servicer import ConferencingServicer
 from conferencing_service.settings import Settings, SettingsError
@@ -55,8 +55,11 @@ Try, with grpcurl (README.md has an example for every RPC):
     conferencing.v1.ConferencingService/CreateEvent < clients/grpcurl/create_event_zoom.json
 
 Grants: google-demo, microsoft-demo, icloud-demo, virtual-demo, zoom-demo, expired-demo,
-microsoft-noscope-demo. Calendar: primary. Ctrl-C stops the server and the sandbox.
+microsoft-noscope-demo. Calendar: primary (icloud-demo: team). Ctrl-C stops the server and the sandbox.
 """
+
+# Seconds before the end of the grace in which callers are told how their calls ended.
+_LAST_WORDS = 2.0
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", 1024 * 1024),
@@ -148,18 +151,16 @@ class Server:
             max_seconds=settings.max_deadline,
             clock=clock,
         )
-        self._health = Health()
+        self._stopping = asyncio.Event()
+        self._health = Health(self._stopping)
         self._listen = settings.listen
         self._server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
         add_ConferencingServiceServicer_to_server(ConferencingServicer(operations), self._server)
         add_HealthServicer_to_server(self._health, self._server)
         if reflection_on:
-            names = (
-                conferencing_service_pb2.DESCRIPTOR.services_by_name["ConferencingService"],
-                health_pb2.DESCRIPTOR.services_by_name["Health"],
-            )
-            reflection.enable_server_reflection(
-                [*(name.full_name for name in names), reflection.SERVICE_NAME], self._server
+            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+                Reflection(names, self._stopping), self._server
             )
 
     async def start(self) -> int:
@@ -174,13 +175,20 @@ class Server:
         return port
 
     async def stop(self, grace: float) -> None:
-        """Say NOT_SERVING, let calls and writes under way end within `grace` seconds, stop."""
-        deadline = time.monotonic() + grace
-        await self._health.stop()
-        await self._server.stop(grace)
-        left = await self._effects.drain(max(0.0, deadline - time.monotonic()))
+        """Say NOT_SERVING, let calls and writes under way end within `grace` seconds, stop.
+
+        Whoever still waits for a write shortly before that is told that its outcome is not known:
+        gRPC itself would say UNAVAILABLE, which means that nothing was written.
+        """
+        self._effects.draining = True
+        await self._health.enter_graceful_shutdown()
+        self._stopping.set()
+        stopped = asyncio.create_task(self._server.stop(grace))
+        left = await self._effects.drain(grace - min(_LAST_WORDS, grace / 4))
         if left:
             _log.warning("writes under way were cut off at shutdown", extra={"writes": left})
+            self._effects.abandon()
+        await stopped
 
 
 async def _try_to_listen(address: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import grpc
 
@@ -10,10 +10,17 @@ from conferencing.v1 import conferencing_service_pb2 as service
 from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
 from conferencing_service import codec
 from conferencing_service.core import reading
-from conferencing_service.core.operations import Operations
+from conferencing_service.core.errors import InvalidField, UpstreamMalformed, Violation
+from conferencing_service.core.operations import Operations, Written
 from conferencing_service.interceptors import current_call
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+MAX_REPLY = 4 * 1024 * 1024 - 1024
+"""What gRPC's clients take by default. A larger answer would end as RESOURCE_EXHAUSTED."""
+
+R = TypeVar("R", service.CreateEventResponse, service.UpdateEventResponse)
 
 
 class ConferencingServicer(service_grpc.ConferencingServiceServicer):
@@ -31,38 +38,36 @@ class ConferencingServicer(service_grpc.ConferencingServiceServicer):
     ) -> service.CreateEventResponse:
         asked = codec.create_event_from_proto(request)
         written = await self._operations.create_event(current_call(), asked)
-        return service.CreateEventResponse(
-            event=codec.event_to_proto(written.event),
-            replayed=written.replayed,
-            warnings=map(codec.warning_to_proto, written.warnings),
-        )
+        return _written(service.CreateEventResponse, written)
 
     async def GetEvent(  # noqa: D102, N802
         self, request: service.GetEventRequest, _context: Context
     ) -> service.GetEventResponse:
         asked = codec.get_event_from_proto(request)
         event = await self._operations.get_event(current_call(), asked)
-        return service.GetEventResponse(event=codec.event_to_proto(event))
+        response = service.GetEventResponse(event=codec.event_to_proto(event))
+        if response.ByteSize() > MAX_REPLY:
+            raise UpstreamMalformed
+        return response
 
     async def ListEvents(  # noqa: D102, N802
         self, request: service.ListEventsRequest, _context: Context
     ) -> service.ListEventsResponse:
         asked = codec.list_events_from_proto(request)
         page = await self._operations.list_events(current_call(), asked)
-        return service.ListEventsResponse(
+        response = service.ListEventsResponse(
             events=map(codec.event_to_proto, page.events), next_page_token=page.next_page_token
         )
+        if response.ByteSize() > MAX_REPLY:
+            raise InvalidField([Violation("page_size", "the page is too large; ask for fewer")])
+        return response
 
     async def UpdateEvent(  # noqa: D102, N802
         self, request: service.UpdateEventRequest, _context: Context
     ) -> service.UpdateEventResponse:
         asked = codec.update_event_from_proto(request)
         written = await self._operations.update_event(current_call(), asked)
-        return service.UpdateEventResponse(
-            event=codec.event_to_proto(written.event),
-            replayed=written.replayed,
-            warnings=map(codec.warning_to_proto, written.warnings),
-        )
+        return _written(service.UpdateEventResponse, written)
 
     async def DeleteEvent(  # noqa: D102, N802
         self, request: service.DeleteEventRequest, _context: Context
@@ -96,3 +101,20 @@ class ConferencingServicer(service_grpc.ConferencingServiceServicer):
         if found is None:
             return service.ExtractConferencingResponse()
         return service.ExtractConferencingResponse(conferencing=codec.conferencing_to_proto(found))
+
+
+def _written(response: type[R], written: Written) -> R:
+    """Return a write's answer: always an answer, since it was written, whatever it weighs."""
+    event = codec.event_to_proto(written.event)
+    warnings = list(map(codec.warning_to_proto, written.warnings))
+    if event.ByteSize() > MAX_REPLY:
+        event.ClearField("text_description")
+        event.ClearField("description")
+        warnings.append(
+            service.Warning(
+                reason=service.WARNING_REASON_TEXT_OMITTED,
+                field="event.description",
+                explanation="The event is too large for one answer; its texts were left out of it.",
+            )
+        )
+    return response(event=event, replayed=written.replayed, warnings=warnings)

@@ -115,6 +115,13 @@ class Settings(BaseSettings):
     def _region(cls, value: str | None) -> str | None:
         return None if value is None else base_url_of_region(value)
 
+    @field_validator("otlp_endpoint", "otlp_traces_endpoint")
+    @classmethod
+    def _endpoint(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"http", "https"}:
+            raise ValueError("must be a URL")
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _level(cls, value: str) -> str:
@@ -127,6 +134,14 @@ class Settings(BaseSettings):
         if self.nylas_api_key is not None and self.nylas_api_key_file is not None:
             raise ValueError(
                 "CONFERENCING_NYLAS_API_KEY and CONFERENCING_NYLAS_API_KEY_FILE exclude each other"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _default_below_most(self) -> Self:
+        if self.default_deadline > self.max_deadline:
+            raise ValueError(
+                "CONFERENCING_DEFAULT_DEADLINE: must not be above CONFERENCING_MAX_DEADLINE"
             )
         return self
 

@@ -84,7 +84,7 @@ STATUSES: Mapping[Reason, tuple[grpc.StatusCode, str]] = {
     ),
     Reason.OUTCOME_UNRESOLVED: (
         _Code.UNKNOWN,
-        "The write was sent and its answer was lost. Look at the calendar before repeating it.",
+        "The write was sent and may have happened. Look at the calendar before repeating it.",
     ),
     Reason.NOT_STARTED: (
         _Code.DEADLINE_EXCEEDED,

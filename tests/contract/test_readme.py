@@ -493,7 +493,7 @@ async def test_the_python_example_joins_and_explains_a_refusal(untouched):
         lines = (await python(program, service.port)).splitlines()
     assert re.fullmatch(r"join: https://[a-z0-9]+\.zoom\.us/j/\d+\?pwd=\w+", lines[0])
     assert lines[1] == "reason: CROSS_PLATFORM_AUTOCREATE"
-    assert lines[2] == "why: Microsoft Teams cannot be autocreated on a Google calendar."
+    assert lines[2] == "why: Microsoft Teams cannot be autocreated on Google calendars."
     assert [line.partition(": ")[0] for line in lines[3:]] == ["instead"] * 3
 
 

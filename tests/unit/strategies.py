@@ -56,7 +56,7 @@ reminders = st.builds(
 )
 details = st.builds(
     Details,
-    url=some_text,
+    url=st.from_regex(r"https://[a-z]{1,9}\.example/[a-zA-Z0-9?=&%._-]{0,20}", fullmatch=True),
     meeting_code=texts,
     password=texts,
     pin=texts,

@@ -295,3 +295,26 @@ def test_a_block_that_moved_to_other_prose_is_found_and_removed_again(
     moved = f"{other}\n\n{found}"
     assert block_of(moved, details) == text
     assert without_block(moved, details) == other
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "Join the budget review on time please",
+        "Join with your camera on, the client is attending.",
+        "Join the team for lunch afterwards.",
+        "Learn more about our roadmap below",
+        "Meeting options are on page three",
+    ],
+)
+def test_a_sentence_that_begins_like_a_heading_stays(prose: str) -> None:
+    url = "https://us02web.zoom.us/j/81234567890"
+    for text in (f"{prose}\n{url}", f"{url}\n{prose}"):
+        assert without_block(text, Details(url=url)).strip() == prose
+
+
+def test_a_text_beyond_a_readable_size_keeps_all_but_the_block() -> None:
+    url = "https://us02web.zoom.us/j/81234567890"
+    block = f"Join Zoom Meeting\n{url}\nPasscode: abc\n"
+    rest = "A line of prose.\n" * 60_000
+    assert without_block(f"{block}\n{rest}", Details(url=url)).strip() == rest.strip()

@@ -399,3 +399,25 @@ def test_an_own_provider_that_would_be_refused_is_no_alternative() -> None:
         Provider.GOOGLE_MEET,
         Provider.ZOOM_MEETING,
     ]
+
+
+def test_a_wrong_conference_grant_at_home_has_the_way_out_of_naming_none() -> None:
+    wrong = verdict(Platform.GOOGLE, Provider.GOOGLE_MEET, host=grant(Platform.ZOOM))
+    assert answer(wrong) == MISMATCH
+    ways_out = {(each.provider, each.way, each.needs_conf_grant) for each in wrong.alternatives}
+    assert (Provider.GOOGLE_MEET, Way.AUTOCREATE, False) in ways_out
+
+
+def test_under_the_allow_policy_a_host_of_the_providers_own_is_a_way_out() -> None:
+    ways_out = {
+        policy: {
+            (each.provider, each.way, each.needs_conf_grant)
+            for each in verdict(
+                Platform.GOOGLE, Provider.MICROSOFT_TEAMS, policy=policy
+            ).alternatives
+        }
+        for policy in CrossPlatformPolicy
+    }
+    own = (Provider.MICROSOFT_TEAMS, Way.AUTOCREATE, True)
+    assert own in ways_out[ALLOW]
+    assert own not in ways_out[REFUSE]

@@ -36,7 +36,7 @@ async def write() -> Write:
 
 async def abandoned(effects: Effects, write: Write) -> None:
     """Start a write and leave it under way."""
-    waiter = asyncio.create_task(effects.run(write()))
+    waiter = asyncio.create_task(effects.run(write(), {}))
     await write.started.wait()
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -45,14 +45,14 @@ async def abandoned(effects: Effects, write: Write) -> None:
 
 async def test_a_write_returns_what_it_returns(write: Write) -> None:
     write.go.set()
-    assert await Effects().run(write()) == "written"
+    assert await Effects().run(write(), {}) == "written"
 
 
 async def test_a_write_raises_what_it_raises(write: Write) -> None:
     write.error = OutcomeUnresolved()
     write.go.set()
     with pytest.raises(OutcomeUnresolved):
-        await Effects().run(write())
+        await Effects().run(write(), {})
 
 
 async def test_a_caller_that_leaves_leaves_the_write_running_to_its_end(write: Write) -> None:
@@ -70,7 +70,7 @@ async def test_a_caller_whose_time_is_up_leaves_the_write_running_to_its_end(
     effects = Effects()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await effects.run(write())
+            await effects.run(write(), {})
     write.go.set()
     assert await effects.drain(5.0) == 0
     assert write.ended.is_set()
@@ -115,8 +115,9 @@ async def test_how_an_abandoned_write_broke_is_logged_as_an_error(
     write.go.set()
     await effects.drain(5.0)
     await asyncio.sleep(0)
-    (record,) = caplog.records
-    assert record.levelno == logging.ERROR
+    broke, left = caplog.records
+    assert broke.levelno == logging.ERROR
+    assert left.__dict__["reason"] == "OUTCOME_UNRESOLVED"
 
 
 async def test_a_write_that_somebody_waits_for_is_not_logged(
@@ -125,6 +126,25 @@ async def test_a_write_that_somebody_waits_for_is_not_logged(
     write.error = OutcomeUnresolved()
     write.go.set()
     with pytest.raises(OutcomeUnresolved):
-        await Effects().run(write())
+        await Effects().run(write(), {})
     await asyncio.sleep(0)
     assert caplog.records == []
+
+
+async def test_what_nobody_foresaw_may_have_been_written(write: Write) -> None:
+    write.error = RuntimeError("broken")
+    write.go.set()
+    with pytest.raises(OutcomeUnresolved):
+        await Effects().run(write(), {})
+
+
+async def test_whoever_waits_at_the_end_is_told_that_nobody_will_know(write: Write) -> None:
+    effects = Effects()
+    waiter = asyncio.create_task(effects.run(write(), {}))
+    await write.started.wait()
+    effects.abandon()
+    with pytest.raises(OutcomeUnresolved):
+        await waiter
+    write.go.set()
+    assert await effects.drain(5.0) == 0
+    assert write.ended.is_set()

@@ -272,11 +272,12 @@ def test_another_way_to_write_a_day_is_refused(value: str) -> None:
     [
         (),
         ("RRULE:FREQ=DAILY",),
-        ("rrule:freq=weekly;byday=mo,we",),
-        ("RRULE:FREQ=MONTHLY;COUNT=3", "EXDATE;TZID=Europe/Berlin:20300110T090000"),
+        ("RRULE:freq=weekly;byday=mo,we",),
+        ("RRULE:FREQ=MONTHLY;COUNT=3", "EXDATE:20300110T090000"),
         ("EXDATE:20300110T090000Z", "RRULE:FREQ=YEARLY;UNTIL=20350101T000000Z"),
         ("RRULE:FREQ=DAILY",) * 32,
-        ("RRULE:FREQ=DAILY;BYMONTHDAY=" + "1" * (512 - len("RRULE:FREQ=DAILY;BYMONTHDAY=")),),
+        ("RRULE:FREQ=DAILY;BYMONTHDAY=" + "1" + ",1" * ((512 - 29) // 2),),
+        ("RRULE:FREQ=MONTHLY;BYDAY=-1FR,2MO;WKST=SU;INTERVAL=2;BYSETPOS=-1",),
     ],
 )
 def test_recurrence_is_rrule_and_exdate_lines(lines: tuple[str, ...]) -> None:
@@ -286,6 +287,14 @@ def test_recurrence_is_rrule_and_exdate_lines(lines: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "lines",
     [
+        ("rrule:FREQ=DAILY",),
+        ("RRULE:FREQ=DAILY", "EXDATE;TZID=Europe/Berlin:20300110T090000"),
+        ("RRULE:FREQ=DAILY;COUNT=-5",),
+        ("RRULE:FREQ=DAILY;COUNT=0",),
+        ("RRULE:FREQ=DAILY;INTERVAL=x",),
+        ("RRULE:FREQ=WEEKLY;BYDAY=QQ",),
+        ("RRULE:FREQ=DAILY;UNTIL=tomorrow",),
+        ("RRULE:FREQ=DAILY;COLOUR=red",),
         ("EXDATE:20300110T090000Z",),
         ("RRULE",),
         ("RRULE:",),

@@ -17,7 +17,15 @@ from conferencing_service.core.errors import (
     Unavailable,
     UpstreamCredentials,
 )
-from conferencing_service.core.model import Autocreate, Conferencing, Provider, Reason
+from conferencing_service.core.model import (
+    Autocreate,
+    Conferencing,
+    Event,
+    Notify,
+    Provider,
+    Reason,
+    Timespan,
+)
 from conferencing_service.core.upstream import EventQuery
 from upstreams.nylas_stub import Nylas, new_event, reply, stored
 
@@ -258,7 +266,8 @@ async def test_of_a_refusal_only_its_type_is_told(
         (read_event, 502, Reason.UPSTREAM_UNAVAILABLE),
         (create, 400, Reason.UPSTREAM_REJECTED),
         (create, 502, Reason.OUTCOME_UNRESOLVED),
-        (create_with_autocreate, 400, Reason.UPSTREAM_REJECTED),
+        (create_with_autocreate, 400, Reason.OUTCOME_UNRESOLVED),
+        (create_with_autocreate, 429, Reason.UPSTREAM_RATE_LIMITED),
     ],
 )
 async def test_an_error_body_of_another_form_says_nothing_more_than_its_status(
@@ -279,7 +288,7 @@ async def test_a_request_id_that_is_not_there_is_not_told(nylas: Nylas) -> None:
 
 
 async def test_a_call_learns_the_last_requests_id(nylas: Nylas) -> None:
-    nylas.on("GET event", reply(data=stored(), headers={"x-request-id": "u" * 200}))
+    nylas.on("GET event", reply(data=stored(), headers={"x-request-id": "u" * 128}))
     call = nylas.call()
     await nylas.upstream.get_event(call, "g", "primary", "e")
     assert call.upstream_request_id == "u" * 128
@@ -388,10 +397,12 @@ async def test_a_404_with_a_grant_that_is_invalid_is_an_expired_grant(
 async def test_without_an_event_a_404_is_a_calendar_not_found(
     nylas: Nylas, work: Work, status: int
 ) -> None:
-    error = await failure(healthy(nylas), work, reply(status, error="not_found_error"))
+    missing = reply(status, error="not_found_error")
+    healthy(nylas).on("GET calendar", missing)
+    error = await failure(nylas, work, missing)
     assert isinstance(error, NotFound)
     assert error.reason is Reason.CALENDAR_NOT_FOUND
-    assert nylas.sent() == [KINDS[work], "GET grant"]
+    assert nylas.sent() == [KINDS[work], "GET grant", "GET calendar"]
 
 
 @pytest.mark.parametrize("work", ON_EVENTS)
@@ -400,12 +411,19 @@ async def test_with_an_event_a_404_is_the_calendars_or_the_events(
     nylas: Nylas, work: Work, status: int
 ) -> None:
     missing = reply(status, error="api.not_found_error")
-    error = await failure(healthy(nylas), work, missing)
+    healthy(nylas).on("GET event", missing)
+    error = await failure(nylas, work, missing)
     assert isinstance(error, NotFound)
     assert error.reason is Reason.EVENT_NOT_FOUND
-    assert nylas.sent() == [KINDS[work], "GET grant", "GET calendar"]
+    assert nylas.sent() == [KINDS[work], "GET grant", "GET calendar", "GET event"]
     nylas.on("GET calendar", missing)
     assert (await failure(nylas, work, missing)).reason is Reason.CALENDAR_NOT_FOUND
+
+
+@pytest.mark.parametrize("work", [update, delete, create])
+async def test_a_404_where_everything_is_there_is_a_refusal(nylas: Nylas, work: Work) -> None:
+    error = await failure(healthy(nylas), work, reply(404, error="not_found_error"))
+    assert error.reason is Reason.UPSTREAM_REJECTED
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -417,12 +435,37 @@ async def test_a_grant_that_is_not_there_is_not_found(nylas: Nylas, status: int)
 
 @pytest.mark.parametrize("work", [*ON_EVENTS, *ON_CALENDARS])
 @pytest.mark.parametrize("status", [401, 404])
-async def test_where_the_grant_cannot_be_looked_at_nothing_was_written_and_it_may_be_repeated(
+async def test_where_the_grant_cannot_be_looked_at_the_refusal_stands(
     nylas: Nylas, work: Work, status: int
 ) -> None:
     healthy(nylas).on("GET grant", reply(503))
     error = await failure(nylas, work, reply(status, error="x"))
-    assert isinstance(error, Unavailable)
+    assert error.reason is Reason.UPSTREAM_REJECTED
+
+
+@pytest.mark.parametrize("work", WRITES)
+async def test_a_partial_success_leaves_the_outcome_open(nylas: Nylas, work: Work) -> None:
+    error = await failure(healthy(nylas), work, reply(400, error="api.partial_success_error"))
+    assert error.reason is Reason.OUTCOME_UNRESOLVED
+
+
+@pytest.mark.parametrize("work", AUTOCREATES)
+async def test_a_provider_error_by_its_type_alone_leaves_the_outcome_open(
+    nylas: Nylas, work: Work
+) -> None:
+    error = await failure(healthy(nylas), work, reply(400, error="api.provider_error"))
+    assert error.reason is Reason.OUTCOME_UNRESOLVED
+
+
+async def test_the_request_that_failed_is_the_one_that_is_told(nylas: Nylas) -> None:
+    healthy(nylas).on(
+        "GET grant", reply(data={"provider": "google"}, headers={"x-request-id": "other"})
+    )
+    nylas.on("POST events", reply(401, error="x", headers={"x-request-id": "failed"}))
+    call = nylas.call()
+    with pytest.raises(ConferencingError):
+        await nylas.upstream.create_event(call, "g", "c", Event(when=Timespan(1, 2)), Notify.ALL)
+    assert call.upstream_request_id == "failed"
 
 
 # ---- Read-only -----------------------------------------------------------------------------

@@ -434,7 +434,6 @@ async def test_nulls_everywhere_are_read_as_nothing(nylas: Nylas) -> None:
         ("zoom", Platform.ZOOM),
         ("yahoo", Platform.OTHER),
         ("nylas", Platform.OTHER),
-        (None, Platform.OTHER),
     ],
 )
 async def test_a_grants_provider_is_its_platform(
@@ -443,6 +442,15 @@ async def test_a_grants_provider_is_its_platform(
     nylas.on("GET grant", reply(data={"id": "other", "provider": provider, "scope": ["a", "b"]}))
     grant = await nylas.upstream.get_grant(nylas.call(), "g")
     assert grant == Grant("g", platform, valid=True, scopes=frozenset({"a", "b"}))
+
+
+@pytest.mark.parametrize("provider", [None, "", {}, []])
+async def test_a_grant_that_does_not_say_what_it_is_is_not_remembered_as_anything(
+    nylas: Nylas, provider: Any
+) -> None:
+    nylas.on("GET grant", reply(data={"id": "other", "provider": provider}))
+    with pytest.raises(UpstreamMalformed):
+        await nylas.upstream.get_grant(nylas.call(), "g")
 
 
 @pytest.mark.parametrize("scope", [None, "Calendars.ReadWrite", {}, 5])
@@ -646,3 +654,18 @@ async def test_any_answer_is_read_or_ends_in_an_error_of_the_core(data: Any, sta
             except ConferencingError as error:
                 told = f"{error} {error.metadata}"
                 assert "planted" not in told
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "https://a\x00b", "//x", "https://@", 5, {}]
+)
+async def test_a_link_that_is_not_safe_to_open_is_no_link(nylas: Nylas, url: Any) -> None:
+    details = {"url": url, "meeting_code": "1"}
+    nylas.on(
+        "GET event", reply(data=stored(conferencing={"provider": "WebEx", "details": details}))
+    )
+    event = await nylas.upstream.get_event(nylas.call(), "g", "primary", "e")
+    assert event.conferencing is not None
+    source = event.conferencing.source
+    assert isinstance(source, Details)
+    assert (source.url, source.meeting_code, source.entry_points) == ("", "1", ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from conferencing.v1 import conferencing_service_pb2 as service
@@ -18,8 +18,8 @@ class ExtractConferencing:
     """What is to be read: an object for the events, a string for the texts."""
 
     kind: Literal["google_event", "microsoft_event", "icalendar", "text"]
-    event: Mapping[str, Any]
-    text: str
+    event: Mapping[str, Any] = field(repr=False)
+    text: str = field(repr=False)
 
 
 def extraction_from_proto(request: service.ExtractConferencingRequest) -> ExtractConferencing:
@@ -28,7 +28,7 @@ def extraction_from_proto(request: service.ExtractConferencingRequest) -> Extrac
     kind = request.WhichOneof("input")
     if kind is None:
         faults.add("input", "is required: a google_event, microsoft_event, icalendar or text")
-    elif request.ByteSize() > MAX_INPUT + 16:
+    elif _size(request, kind) > MAX_INPUT:
         faults.add(kind, "must be at most 256 KiB")
     faults.raise_any()
     match kind:
@@ -40,3 +40,9 @@ def extraction_from_proto(request: service.ExtractConferencingRequest) -> Extrac
             return ExtractConferencing(kind, {}, request.icalendar)
         case _:
             return ExtractConferencing("text", {}, request.text)
+
+
+def _size(request: service.ExtractConferencingRequest, kind: str) -> int:
+    """Return the bytes of an input: of a text, or of an event's message."""
+    value = getattr(request, kind)
+    return len(value.encode()) if isinstance(value, str) else value.ByteSize()

@@ -12,6 +12,8 @@ from conferencing_service.codec import enums
 from conferencing_service.codec.structs import plain_from_struct
 from conferencing_service.core import requests
 from conferencing_service.core.model import (
+    FIRST_SECOND,
+    LAST_SECOND,
     Autocreate,
     Conferencing,
     Date,
@@ -29,9 +31,6 @@ from conferencing_service.core.model import (
     When,
 )
 from conferencing_service.core.validation import Faults
-
-_FIRST_SECOND = -62_135_596_800
-_LAST_SECOND = 253_402_300_799
 
 
 def create_event_from_proto(request: service.CreateEventRequest) -> requests.CreateEvent:
@@ -187,7 +186,7 @@ def _notify(faults: Faults, number: int) -> Notify:
 def _seconds(faults: Faults, path: str, moment: timestamp_pb2.Timestamp) -> int:
     if moment.nanos:
         faults.add(path, "must be whole seconds")
-    if not _FIRST_SECOND <= moment.seconds <= _LAST_SECOND:
+    if not FIRST_SECOND <= moment.seconds <= LAST_SECOND:
         faults.add(path, "must be in the years 1 to 9999")
     return moment.seconds
 

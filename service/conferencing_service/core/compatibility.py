@@ -279,8 +279,23 @@ class _Refusal:
                     explanation=f"Autocreate {PROVIDER_NAMES[other]} with the conf_grant_id of a "
                     f"{PLATFORM_NAMES[rule.host]} grant.",
                 )
+        asked = self.capabilities.providers[provider].autocreate
+        if (
+            asked is not None
+            and not asked.any_calendar
+            and platform != asked.host
+            and self.policy is CrossPlatformPolicy.ALLOW
+        ):
+            yield Alternative(
+                provider,
+                Way.AUTOCREATE,
+                needs_conf_grant=True,
+                explanation=f"Autocreate {PROVIDER_NAMES[provider]} with the conf_grant_id of a "
+                f"{PLATFORM_NAMES[asked.host]} grant.",
+            )
         own = self.capabilities.own_provider.get(platform)
-        if own is not None and own is not provider and self._is_open_to(own):
+        is_another_way = own is not provider or self.question.conf_grant is not None
+        if own is not None and is_another_way and self._is_open_to(own):
             yield Alternative(
                 own,
                 Way.AUTOCREATE,

@@ -124,13 +124,13 @@ class Conferences:
         """Evaluate with what is known; what is refused for lack of a scope is looked up anew."""
         rule = upstream.capabilities.providers[question.provider].autocreate
         uses_scopes = question.way is Way.AUTOCREATE and rule is not None and bool(rule.scopes)
-        if conf_grant_id:
+        if conf_grant_id and rule is not None:
             conf_grant = await self._grants.find(
                 call,
                 upstream,
                 conf_grant_id,
                 field=conf_grant_field,
-                max_age=FACTS_SECONDS if uses_scopes else None,
+                max_age=FACTS_SECONDS,
             )
             question = dataclasses.replace(question, conf_grant=conf_grant)
         elif uses_scopes and question.grant is not None:

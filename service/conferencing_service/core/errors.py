@@ -58,10 +58,11 @@ class ConferencingError(Exception):
 
 
 class InvalidField(ConferencingError):
-    """The request is wrong; `violations` names every fault."""
+    """The request is wrong; `violations` names the faults, of which there may be `total`."""
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
-        super().__init__(Reason.INVALID_FIELD, {"violations": str(len(violations))})
+    def __init__(self, violations: Sequence[Violation], total: int | None = None) -> None:
+        number = len(violations) if total is None else total
+        super().__init__(Reason.INVALID_FIELD, {"violations": str(number)})
         self.violations = tuple(violations)
 
 

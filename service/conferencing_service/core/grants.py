@@ -75,7 +75,7 @@ class GrantDirectory:
     async def find_fresh(
         self, call: Call, upstream: CalendarUpstream, grant_id: str, *, field: str = "grant_id"
     ) -> Grant:
-        """Return a grant that was read during this call."""
+        """Return a grant that was read while this call was under way."""
         return await self.find(call, upstream, grant_id, field=field, max_age=self._age_of(call))
 
     async def _find(

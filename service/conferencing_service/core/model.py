@@ -155,6 +155,7 @@ class WarningReason(enum.StrEnum):
     """What a warning is about."""
 
     FOREIGN_HOST = "FOREIGN_HOST"
+    TEXT_OMITTED = "TEXT_OMITTED"
 
 
 class DetailField(enum.StrEnum):
@@ -215,6 +216,11 @@ class Conferencing:
     label: str = ""
     origin: Origin | None = None
     source_field: str = ""
+
+
+FIRST_SECOND = -62_135_596_800
+LAST_SECOND = 253_402_300_799
+"""The first and last Unix second of the years 1 to 9999, which is all that the contract takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +313,7 @@ class Event:
 
     id: str = ""
     grant_id: str = ""
-    calendar_id: str = ""
+    calendar_id: str = field(default="", repr=False)
     title: str = field(default="", repr=False)
     description: str = field(default="", repr=False)
     location: str = field(default="", repr=False)
@@ -374,7 +380,7 @@ class Grant:
 class Calendar:
     """A calendar of a grant."""
 
-    id: str
+    id: str = field(repr=False)
     read_only: bool = False
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from conferencing_service.core import listing, reading
 from conferencing_service.core.compatibility import Capabilities
@@ -23,7 +24,7 @@ from conferencing_service.core.errors import (
     OutcomeUnresolved,
     Violation,
 )
-from conferencing_service.core.grants import GrantDirectory
+from conferencing_service.core.grants import FACTS_SECONDS, GrantDirectory
 from conferencing_service.core.model import (
     Autocreate,
     Conferencing,
@@ -48,9 +49,12 @@ from conferencing_service.core.requests import (
     ListEvents,
     Rules,
     UpdateEvent,
+    check_recurring_zone,
 )
 from conferencing_service.core.upstream import CalendarUpstream, Call, EventQuery, Registry
-from conferencing_service.core.validation import TimeZones
+from conferencing_service.core.validation import MAX_DESCRIPTION, Faults, TimeZones
+
+T = TypeVar("T")
 
 MIN_WRITE_SECONDS = 1.0
 """A write is not started when its caller will wait for less."""
@@ -118,7 +122,9 @@ class Operations:
         """Make an event; with validate_only return it as it would be sent."""
         upstream = self._registry.for_grant(request.grant_id)
         event = request.validate(Rules(upstream.capabilities, self._zones))
-        grant = await self._calendar_grant(call, upstream, request.grant_id)
+        grant = await self._calendar_grant(
+            call, upstream, request.grant_id, fresh=getattr(request, "validate_only", False)
+        )
         _check_notify(upstream.capabilities, grant.platform, request.notify)
         _check_visibility(upstream.capabilities, grant.platform, event)
         if event.conferencing is not None:
@@ -126,15 +132,16 @@ class Operations:
             event = dataclasses.replace(event, conferencing=conferencing)
         warnings = _warnings(event.conferencing)
         if request.validate_only:
+            await _check_calendar(call, upstream, request)
             return Written(event, warnings=warnings)
         _check_time(call)
         created = await self._write(
-            request.request_id,
+            request,
             upstream.create_event(
                 call, request.grant_id, request.calendar_id, event, request.notify
             ),
         )
-        created = await self._with_details(call, upstream, request, event, created)
+        created = await self._with_details(call, upstream, request, event, created, old=None)
         return Written(created, warnings=warnings)
 
     async def get_event(self, call: Call, request: GetEvent) -> Event:
@@ -167,7 +174,9 @@ class Operations:
         """Change fields of an event; with validate_only return it as it would be."""
         upstream = self._registry.for_grant(request.grant_id)
         event, fields = request.validate(Rules(upstream.capabilities, self._zones))
-        grant = await self._calendar_grant(call, upstream, request.grant_id)
+        grant = await self._calendar_grant(
+            call, upstream, request.grant_id, fresh=getattr(request, "validate_only", False)
+        )
         _check_notify(upstream.capabilities, grant.platform, request.notify)
         if "visibility" in fields:
             _check_visibility(upstream.capabilities, grant.platform, event)
@@ -176,38 +185,43 @@ class Operations:
             conferencing = await self._conferences.settle(call, upstream, grant, event.conferencing)
             event = dataclasses.replace(event, conferencing=conferencing)
             warnings = _warnings(conferencing)
-        if request.validate_only or not fields.isdisjoint({"conferencing", "description"}):
+        current = None
+        if request.validate_only or _needs_current(event, fields):
             current = await upstream.get_event(
                 call, request.grant_id, request.calendar_id, event.id
             )
             _check_current(current, event, fields, replace=request.replace_conferencing)
             event, fields = _with_description(current, event, fields)
             if request.validate_only:
+                await _check_calendar(call, upstream, request)
                 changed = {name: getattr(event, name) for name in fields}
                 return Written(dataclasses.replace(current, **changed), warnings=warnings)
         _check_time(call)
         updated = await self._write(
-            request.request_id,
+            request,
             upstream.update_event(
                 call, request.grant_id, request.calendar_id, event, fields, request.notify
             ),
         )
         if "conferencing" in fields:
-            updated = await self._with_details(call, upstream, request, event, updated)
+            updated = await self._with_details(call, upstream, request, event, updated, old=current)
         return Written(updated, warnings=warnings)
 
     async def delete_event(self, call: Call, request: DeleteEvent) -> None:
         """Delete an event; one that is gone is a success with allow_missing."""
         request.validate()
         upstream = self._registry.for_grant(request.grant_id)
-        grant = await self._calendar_grant(call, upstream, request.grant_id)
+        grant = await self._calendar_grant(
+            call, upstream, request.grant_id, fresh=getattr(request, "validate_only", False)
+        )
         _check_notify(upstream.capabilities, grant.platform, request.notify)
         _check_time(call)
         try:
-            await self._effects.run(
+            await self._write(
+                request,
                 upstream.delete_event(
                     call, request.grant_id, request.calendar_id, request.event_id, request.notify
-                )
+                ),
             )
         except NotFound as error:
             if not (request.allow_missing and error.reason is Reason.EVENT_NOT_FOUND):
@@ -230,7 +244,7 @@ class Operations:
             )
             return request.platform, verdicts
         upstream = self._registry.for_grant(request.grant_id)
-        grant = await self._grants.find(call, upstream, request.grant_id)
+        grant = await self._grants.find(call, upstream, request.grant_id, max_age=FACTS_SECONDS)
         calendar = None
         if request.calendar_id and grant.platform not in upstream.capabilities.without_calendar:
             calendar = await upstream.get_calendar(call, request.grant_id, request.calendar_id)
@@ -245,9 +259,16 @@ class Operations:
         )
         return grant.platform, verdicts
 
-    async def _calendar_grant(self, call: Call, upstream: CalendarUpstream, grant_id: str) -> Grant:
-        """Return the event's grant; raises FailedPrecondition when it has no calendar."""
-        grant = await self._grants.find(call, upstream, grant_id)
+    async def _calendar_grant(
+        self, call: Call, upstream: CalendarUpstream, grant_id: str, *, fresh: bool = False
+    ) -> Grant:
+        """Return the event's grant; raises FailedPrecondition when it has no calendar.
+
+        A call that goes on to the upstream learns there whether the grant still holds, so that
+        only its platform matters here; one that does not wants `fresh` facts.
+        """
+        max_age = FACTS_SECONDS if fresh else None
+        grant = await self._grants.find(call, upstream, grant_id, max_age=max_age)
         call.attributes["conferencing.platform"] = grant.platform.value
         if grant.platform in upstream.capabilities.without_calendar:
             raise FailedPrecondition(
@@ -255,16 +276,18 @@ class Operations:
             )
         return grant
 
-    async def _write(self, request_id: str, write: Awaitable[Event]) -> Event:
+    async def _write(
+        self, request: CreateEvent | UpdateEvent | DeleteEvent, write: Coroutine[Any, Any, T]
+    ) -> T:
         """Send a write once; a doubt about its outcome carries the request's id."""
-
-        async def sent() -> Event:
-            return await write
-
+        facts = {"rpc": type(request).__name__}
+        if not isinstance(request, DeleteEvent):
+            facts["request_id"] = request.request_id
         try:
-            return await self._effects.run(sent())
+            return await self._effects.run(write, facts)
         except OutcomeUnresolved as error:
-            raise OutcomeUnresolved({**error.metadata, "request_id": request_id}) from error
+            named = {key: value for key, value in facts.items() if key == "request_id"}
+            raise OutcomeUnresolved({**error.metadata, **named}) from error
 
     async def _with_details(
         self,
@@ -273,17 +296,23 @@ class Operations:
         request: CreateEvent | UpdateEvent,
         asked: Event,
         answer: Event,
+        *,
+        old: Event | None,
     ) -> Event:
-        """Wait for an autocreated conference's details while there is time; else it is PENDING."""
+        """Wait for an autocreated conference's details while there is time; else it is PENDING.
+
+        The details of the conference that it replaces, if any, are not what is waited for.
+        """
         if asked.conferencing is None or not isinstance(asked.conferencing.source, Autocreate):
             return answer
-        delay = _POLL_FIRST
-        while not _is_settled(answer):
-            if call.read_seconds() - delay < _POLL_RESERVE:
-                provider = asked.conferencing.provider
-                pending = Conferencing(provider=provider, state=State.PENDING)
-                return dataclasses.replace(answer, conferencing=answer.conferencing or pending)
-            await self._sleep(delay)
+        write_id, delay = call.upstream_request_id, _POLL_FIRST
+        while not _is_settled(answer, old):
+            left = call.read_seconds() - _POLL_RESERVE
+            if self._effects.draining or left <= 0:
+                pending = Conferencing(provider=asked.conferencing.provider, state=State.PENDING)
+                answer = dataclasses.replace(answer, conferencing=pending)
+                break
+            await self._sleep(min(delay, left))
             delay = min(delay * 2, _POLL_MOST)
             try:
                 answer = await upstream.get_event(
@@ -292,14 +321,20 @@ class Operations:
             except ConferencingError as error:
                 # The event is there; a look that failed only means that the details are not known.
                 call.attributes["conferencing.poll_error"] = error.reason.value
+        call.upstream_request_id = write_id
         return answer
 
 
-def _is_settled(event: Event) -> bool:
-    return event.conferencing is not None and event.conferencing.state in {
-        State.READY,
-        State.FAILED,
-    }
+def _is_settled(event: Event, old: Event | None) -> bool:
+    """Tell whether an event's new conference can be told: there, and not the one before."""
+    if event.conferencing is None or event.conferencing.state is State.PENDING:
+        return False
+    return _url_of(event) == "" or old is None or _url_of(event) != _url_of(old)
+
+
+def _url_of(event: Event) -> str:
+    source = event.conferencing.source if event.conferencing else None
+    return source.url if isinstance(source, Details) else ""
 
 
 def _check_time(call: Call) -> None:
@@ -323,14 +358,35 @@ def _check_visibility(capabilities: Capabilities, platform: Platform, event: Eve
         )
 
 
+async def _check_calendar(
+    call: Call, upstream: CalendarUpstream, request: CreateEvent | UpdateEvent
+) -> None:
+    """Refuse a calendar that is not there or cannot be written; a real write finds out by itself."""
+    calendar = await upstream.get_calendar(call, request.grant_id, request.calendar_id)
+    if calendar.read_only:
+        raise FailedPrecondition(Reason.CALENDAR_READ_ONLY)
+
+
+def _needs_current(event: Event, fields: frozenset[str]) -> bool:
+    """Tell whether a write can only be made knowing the event as it is."""
+    if not fields.isdisjoint({"conferencing", "description"}):
+        return True
+    return "recurrence" in fields and bool(event.recurrence) and "when" not in fields
+
+
 def _check_current(current: Event, event: Event, fields: frozenset[str], *, replace: bool) -> None:
     """Refuse what the event as it is does not allow."""
     if current.read_only:
         raise FailedPrecondition(Reason.EVENT_READ_ONLY)
+    if "recurrence" in fields and event.recurrence and "when" not in fields:
+        faults = Faults()
+        check_recurring_zone(faults, current.when)
+        faults.raise_any()
     if (
         "conferencing" in fields
         and event.conferencing is not None
         and current.conferencing is not None
+        and (current.conferencing.source or current.conferencing.state)
         and not replace
     ):
         provider = current.conferencing.provider
@@ -357,6 +413,10 @@ def _with_description(
     elif reading.holds(current.description, old) and not reading.holds(text, old):
         block = reading.block_of(current.description, old)
         text = f"{text}\n\n{block}" if text else block
+    if len(text) > MAX_DESCRIPTION:
+        raise InvalidField(
+            [Violation("event.description", "is too long together with the conference's own text")]
+        )
     if "description" in fields or text != current.description:
         event = dataclasses.replace(event, description=text)
         fields |= {"description"}

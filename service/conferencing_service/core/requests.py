@@ -29,6 +29,7 @@ from conferencing_service.core.model import (
     When,
 )
 from conferencing_service.core.validation import (
+    MAX_DESCRIPTION,
     Faults,
     TimeZones,
     check_calendar_id,
@@ -223,7 +224,7 @@ def _check_event(faults: Faults, event: Event, fields: frozenset[str], rules: Ru
     if "title" in fields:
         check_line(faults, "event.title", event.title, 1024)
     if "description" in fields:
-        check_text(faults, "event.description", event.description, 8192)
+        check_text(faults, "event.description", event.description, MAX_DESCRIPTION)
     if "location" in fields:
         check_line(faults, "event.location", event.location, 255)
     if "when" in fields:
@@ -235,7 +236,7 @@ def _check_event(faults: Faults, event: Event, fields: frozenset[str], rules: Ru
     if "recurrence" in fields:
         check_recurrence(faults, "event.recurrence", event.recurrence)
         if event.recurrence and event.when is not None and "when" in fields:
-            _check_recurring_zone(faults, event.when)
+            check_recurring_zone(faults, event.when)
     if "participants" in fields:
         _check_participants(faults, event)
     if "resources" in fields:
@@ -273,7 +274,8 @@ def _check_when(faults: Faults, when: When, zones: TimeZones) -> None:
                 faults.add(f"{path}.end_date", "must not be before start_date")
 
 
-def _check_recurring_zone(faults: Faults, when: When) -> None:
+def check_recurring_zone(faults: Faults, when: When | None) -> None:
+    """What repeats needs a time zone, unless it is a matter of days."""
     match when:
         case TimePoint(timezone=""):
             faults.add("event.when.time.timezone", "is required with recurrence")
@@ -346,7 +348,7 @@ def _check_details(
         value = getattr(details, name.value)
         if len(value.encode()) > 128:
             faults.add(f"{path}.{name.value}", "must be at most 128 bytes")
-        check_line(faults, f"{path}.{name.value}", value, 128)
+        check_line(faults, f"{path}.{name.value}", value, len(value))
     for index, phone in enumerate(details.phone):
         if not phone:
             faults.add(f"{path}.phone[{index}]", "must not be empty")

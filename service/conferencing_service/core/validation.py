@@ -19,6 +19,9 @@ from conferencing_service.core.errors import InvalidField, Violation
 
 MAX_VIOLATIONS = 20
 
+MAX_DESCRIPTION = 8192
+"""How many characters a description may have."""
+
 _ID = re.compile(r"[!-~]{1,256}")
 _ID_FORBIDDEN = frozenset("/\\?#%")
 _CALENDAR_ID = re.compile(r"[ -~]{1,512}")
@@ -26,6 +29,30 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NUMBERS = re.compile(r"[+-]?\d{1,3}(?:,[+-]?\d{1,3}){0,400}", re.ASCII)
+_COUNT = re.compile(r"[1-9]\d{0,5}", re.ASCII)
+_DAY = r"(?:[+-]?\d{1,2})?(?:MO|TU|WE|TH|FR|SA|SU)"
+_RRULE_PARTS: Mapping[str, re.Pattern[str]] = {
+    "FREQ": re.compile(r"[A-Z]{1,10}"),
+    "COUNT": _COUNT,
+    "INTERVAL": _COUNT,
+    "UNTIL": re.compile(r"\d{8}(?:T\d{6}Z?)?", re.ASCII),
+    "WKST": re.compile(r"MO|TU|WE|TH|FR|SA|SU"),
+    "BYDAY": re.compile(rf"{_DAY}(?:,{_DAY}){{0,400}}", re.ASCII),
+    **dict.fromkeys(
+        [
+            "BYSECOND",
+            "BYMINUTE",
+            "BYHOUR",
+            "BYMONTHDAY",
+            "BYYEARDAY",
+            "BYWEEKNO",
+            "BYMONTH",
+            "BYSETPOS",
+        ],
+        _NUMBERS,
+    ),
+}
 _FREQUENCIES = frozenset({"SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 
 
@@ -47,7 +74,7 @@ class Faults:
     def raise_any(self) -> None:
         """Raise InvalidField with every violation, at most 20; return when there are none."""
         if self._found:
-            raise InvalidField(self._found[:MAX_VIOLATIONS])
+            raise InvalidField(self._found[:MAX_VIOLATIONS], len(self._found))
 
 
 class TimeZones:
@@ -173,7 +200,6 @@ def check_recurrence(faults: Faults, path: str, lines: tuple[str, ...]) -> None:
     for index, line in enumerate(lines):
         where = f"{path}[{index}]"
         name, colon, value = line.partition(":")
-        name = name.partition(";")[0].upper()
         if len(line.encode()) > 512:
             faults.add(where, "must be at most 512 bytes")
         elif _CONTROL.search(line):
@@ -182,7 +208,7 @@ def check_recurrence(faults: Faults, path: str, lines: tuple[str, ...]) -> None:
             faults.add(where, "must be an RRULE or EXDATE line of RFC 5545")
         elif name == "RRULE":
             _check_rrule(faults, where, value)
-    if lines and not any(line[:5].upper() == "RRULE" for line in lines):
+    if lines and not any(line.startswith("RRULE:") for line in lines):
         faults.add(path, "must hold an RRULE")
 
 
@@ -196,6 +222,10 @@ def _check_rrule(faults: Faults, path: str, value: str) -> None:
         parts[key.upper()] = argument.upper()
     if parts.get("FREQ") not in _FREQUENCIES:
         faults.add(path, "must name a FREQ of RFC 5545")
+    for name, argument in parts.items():
+        pattern = _RRULE_PARTS.get(name)
+        if pattern is None or not pattern.fullmatch(argument):
+            faults.add(path, f"{name if pattern else 'a part'} is not as RFC 5545 has it")
     if "UNTIL" in parts and "COUNT" in parts:
         faults.add(path, "must not hold both UNTIL and COUNT")
 

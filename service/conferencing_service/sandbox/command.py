@@ -20,10 +20,18 @@ def main(argv: list[str]) -> int:
     try:
         arguments = _parser().parse_args(argv)
         serve(_settings(arguments), until_stdin_closes=arguments.until_stdin_closes)
-    except (StartError, VendorError, sqlite3.Error) as error:
-        sys.stderr.write(f"sandbox: {' '.join(str(error).split())}\n")
-        return _REFUSED
+    except StartError as error:
+        return _refused(str(error))
+    except VendorError as error:
+        return _refused(f"--faults: {error}")
+    except sqlite3.Error as error:
+        return _refused(f"--database: {error}")
     return 0
+
+
+def _refused(why: str) -> int:
+    sys.stderr.write(f"sandbox: {' '.join(why.split())}\n")
+    return _REFUSED
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,14 +86,14 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(arguments: argparse.Namespace) -> SandboxSettings:
     host, colon, port = str(arguments.listen).rpartition(":")
     if not colon or not (port.isascii() and port.isdigit()):
-        raise StartError(f"--listen must be HOST:PORT, not {arguments.listen!r}")
+        raise StartError(f"--listen: must be HOST:PORT, not {arguments.listen!r}")
     try:
         faults = json.loads(arguments.faults)
     except ValueError as error:
-        raise StartError(f"--faults is no JSON: {error}") from error
+        raise StartError(f"--faults: no JSON: {error}") from error
     listed = faults.get("faults") if isinstance(faults, dict) else faults
     if not isinstance(listed, list):
-        raise StartError('--faults must be a list of faults, or {"faults": [...]}')
+        raise StartError('--faults: must be a list of faults, or {"faults": [...]}')
     return SandboxSettings(
         host=host.removeprefix("[").removesuffix("]"),
         port=int(port),

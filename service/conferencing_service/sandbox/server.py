@@ -89,9 +89,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError as error:
-        raise StartError(f"{host} is no loopback address") from error
+        raise StartError(f"--listen: {host} is no loopback address") from error
     if not ip.is_loopback:
-        raise StartError(f"{host} is no loopback address")
+        raise StartError(f"--listen: {host} is no loopback address")
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
     # With its protocol named, asyncio turns Nagle's algorithm off; otherwise each answer would
     # wait 40 ms for an acknowledgement.
@@ -102,7 +102,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(1024)
     except (OSError, OverflowError) as error:
         listener.close()
-        raise StartError(f"cannot listen on {host}:{port}: {error}") from error
+        raise StartError(f"--listen: cannot listen on {host}:{port}: {error}") from error
     return listener
 
 

@@ -29,7 +29,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     Args:
         connections: how many connections may be open at once; more requests wait.
-        connect_seconds: how long connecting may take, TLS included.
+        connect_seconds: how long a request may wait until it has a connection: for a free place
+            in the pool, DNS, TCP and TLS together. A request can shorten it by the "connect" of
+            httpx's timeout extension.
         keepalive_seconds: how long an idle connection is kept. Shorter than any vendor keeps one,
             because a request on a connection that is being closed is a request in doubt.
     """
@@ -51,14 +53,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=_OUR_HEADERS,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
         )
+        self._connect_seconds = connect_seconds
         # aiohttp sends idempotent methods again when a kept connection turns out closed, and has
         # no public switch; PUT and DELETE mail people here, so they are not idempotent to us.
         self._session._retry_connection = False  # noqa: SLF001
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request whose body is in memory; the answer's body is still to be read."""
+        asked = request.extensions.get("timeout", {}).get("connect", self._connect_seconds)
+        connect_seconds = min(self._connect_seconds, asked)
         try:
             answer = await self._session.request(
                 request.method,
@@ -66,6 +70,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 headers=request.headers.multi_items(),
                 data=request.content or None,
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect_seconds),
             )
         except aiohttp.ConnectionTimeoutError as error:
             raise httpx.ConnectTimeout("connecting took too long", request=request) from error

@@ -8,7 +8,6 @@ have arrived:
 
     Unsent      nothing left this process       -> Unavailable
     Lost        sent, no answer                 -> read: Unavailable; write: OutcomeUnresolved
-    Unreadable  an answer that cannot be read   -> read: UpstreamMalformed; write: OutcomeUnresolved
     Answer      a status, headers and a body    -> the vendor's own error table
 
 Rules: a write is sent once. An answer that cannot be read is UpstreamMalformed to a read and

@@ -7,15 +7,18 @@ request can have arrived.
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import tenacity
 from opentelemetry import propagate
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from conferencing_service.core.upstream import Call
 
@@ -29,6 +32,7 @@ _ATTEMPTS = 3
 # An attempt may outlast the read deadline by this: where that is the caller's own deadline, gRPC
 # then ends the call by itself, as DEADLINE_EXCEEDED, instead of racing with us.
 _SLACK = 0.5
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _INFLATERS: Mapping[str, int] = {"gzip": 31, "deflate": 15}
 
 
@@ -37,11 +41,19 @@ class Unsent(Exception):
 
 
 class Lost(Exception):
-    """The request was sent, or may have been, and no usable answer came back."""
+    """The request was sent, or may have been, and no usable answer came back.
+
+    Args:
+        request_id: the upstream's own id of the request, when at least the headers came.
+    """
+
+    def __init__(self, request_id: str = "") -> None:
+        super().__init__("lost")
+        self.request_id = request_id
 
 
-class Unreadable(Exception):
-    """An answer came, but it is larger than a reply may be, or cannot be inflated."""
+class _Unreadable(Exception):
+    """A body is larger than a reply may be, or cannot be inflated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +69,39 @@ class RestRequest:
 
     method: str
     template: str
-    target: str
-    body: bytes | None = None
+    target: str = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an upstream answered: a status, headers in lower case, and the inflated body."""
+    """What an upstream answered.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the headers.
+        body: the inflated body; None where it is too large or cannot be inflated, which leaves the
+            status to be judged by itself.
+        request_id: the upstream's own id of the request, "" where it gave none that is one.
+    """
 
     status: int
-    headers: httpx.Headers
-    body: bytes
+    headers: httpx.Headers = field(repr=False)
+    body: bytes | None = field(default=b"", repr=False)
+    request_id: str = ""
 
     def retry_after(self) -> float | None:
-        """Return the seconds of Retry-After, None where it is not a plain number (RFC 9110)."""
-        value = self.headers.get("retry-after", "")
-        return float(value) if value.isdigit() and len(value) < 6 else None
+        """Return the seconds of Retry-After, None where there are none (RFC 9110, 10.2.3).
+
+        A date is counted from the answer's own Date, so that nobody's clock matters.
+        """
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdecimal() and len(value) < 6:
+            return float(value)
+        until, now = _date(value), _date(self.headers.get("date", ""))
+        if until is None or now is None:
+            return None
+        return max(0.0, (until - now).total_seconds())
 
 
 class RestClient:
@@ -81,7 +110,7 @@ class RestClient:
     Args:
         transport: the connection pool.
         base_url: scheme, host and port; requests name everything after it.
-        headers: what every request carries, called for each so that a key can be rotated.
+        headers: what every request carries.
         tracer: opens client spans.
         request_id_header: where the upstream puts its own request id.
         sandbox_header: a header by which an embedded sandbox makes itself known.
@@ -121,8 +150,7 @@ class RestClient:
         """Send a read, again while that may help and the call's time lasts.
 
         Up to three attempts with full jitter, or after the upstream's Retry-After; none that could
-        not begin before the read deadline. Returns the last answer; raises Unsent, Lost or
-        Unreadable.
+        not begin before the read deadline. Returns the last answer; raises Unsent or Lost.
         """
 
         def out_of_time(state: tenacity.RetryCallState) -> bool:
@@ -136,20 +164,35 @@ class RestClient:
             seconds = call.read_seconds()
             if seconds <= 0:
                 raise Unsent
-            return await self._send(call, request, seconds + _SLACK, attempt - 1)
+            return await self._send(
+                call, request, seconds + _SLACK, connect_seconds=seconds, resends=attempt - 1
+            )
 
         answer: Answer = await self._retrying.copy(stop=out_of_time)(once)
         return answer
 
     async def write(self, call: Call, request: RestRequest, seconds: float) -> Answer:
-        """Send a write once, within its own time limit; raises Unsent, Lost or Unreadable."""
-        return await self._send(call, request, seconds, 0)
+        """Send a write once, within its own time limit; raises Unsent or Lost.
+
+        It is not sent any more when the caller's deadline passed while it waited for a connection.
+        """
+        left = call.write_seconds()
+        connect_seconds = seconds if left is None else min(seconds, left)
+        return await self._send(call, request, seconds, connect_seconds=connect_seconds)
 
     async def aclose(self) -> None:
         """Close the connection pool."""
         await self._transport.aclose()
 
-    async def _send(self, call: Call, request: RestRequest, seconds: float, resends: int) -> Answer:
+    async def _send(
+        self,
+        call: Call,
+        request: RestRequest,
+        seconds: float,
+        *,
+        connect_seconds: float,
+        resends: int = 0,
+    ) -> Answer:
         with self._tracer.start_as_current_span(
             f"{request.method} {request.template}",
             kind=SpanKind.CLIENT,
@@ -163,46 +206,62 @@ class RestClient:
         ) as span:
             if resends:
                 span.set_attribute("http.request.resend_count", resends)
+            request_id = ""
             try:
                 async with asyncio.timeout(seconds):
-                    answer = await self._exchange(request)
+                    response = await self._sent(request, connect_seconds)
+                    request_id = self._noted(call, span, response)
+                    body = await _body_of(response)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 _failed(span, error)
                 raise Unsent from error
             except (httpx.TransportError, TimeoutError) as error:
                 _failed(span, error)
-                raise Lost from error
-            except (Unreadable, asyncio.CancelledError) as error:
+                raise Lost(request_id) from error
+            except asyncio.CancelledError as error:
                 _failed(span, error)
                 raise
-            span.set_attribute("http.response.status_code", answer.status)
-            if answer.status >= 400:
-                span.set_attribute("error.type", str(answer.status))
-                span.set_status(Status(StatusCode.ERROR))
-            request_id = answer.headers.get(self._request_id_header, "")[:128]
-            if request_id:
-                span.set_attribute("upstream.request_id", request_id)
-                call.upstream_request_id = request_id
-            call.sandbox = call.sandbox or self._sandbox_header in answer.headers
-            return answer
+            return Answer(response.status_code, response.headers, body, request_id)
 
-    async def _exchange(self, request: RestRequest) -> Answer:
+    def _noted(self, call: Call, span: Span, response: httpx.Response) -> str:
+        """Note what the headers tell, before a body can get lost; return the upstream's id."""
+        status = response.status_code
+        span.set_attribute("http.response.status_code", status)
+        if status >= 400:
+            span.set_attribute("error.type", str(status))
+            span.set_status(Status(StatusCode.ERROR))
+        call.sandbox = call.sandbox or self._sandbox_header in response.headers
+        request_id: str = response.headers.get(self._request_id_header, "")
+        # It goes on in metadata, where gRPC takes printable ASCII only.
+        if not _REQUEST_ID.fullmatch(request_id):
+            return ""
+        span.set_attribute("upstream.request_id", request_id)
+        call.upstream_request_id = request_id
+        return request_id
+
+    async def _sent(self, request: RestRequest, connect_seconds: float) -> httpx.Response:
         headers = dict(self._headers())
         headers["accept-encoding"] = "gzip"
         if request.body is not None:
             headers["content-type"] = "application/json"
         propagate.inject(headers)
         wire = httpx.Request(
-            request.method, self._origin + request.target, headers=headers, content=request.body
+            request.method,
+            self._origin + request.target,
+            headers=headers,
+            content=request.body,
+            extensions={"timeout": {"connect": connect_seconds}},
         )
         if wire.url.raw_path != request.target.encode() or wire.url.host != self._base.host:
             raise ValueError("the URL that would be sent is not the one that was built")
-        response = await self._transport.handle_async_request(wire)
-        try:
-            body = await _bounded_body(response)
-        finally:
-            await response.aclose()
-        return Answer(response.status_code, response.headers, body)
+        return await self._transport.handle_async_request(wire)
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(value)
+    except ValueError:
+        return None
 
 
 def _may_be_repeated(answer: Answer) -> bool:
@@ -233,15 +292,25 @@ def _failed(span: Any, error: BaseException) -> None:
     span.set_status(Status(StatusCode.ERROR))
 
 
+async def _body_of(response: httpx.Response) -> bytes | None:
+    """Return the inflated body, None where it is too large or cannot be inflated."""
+    try:
+        return await _bounded_body(response)
+    except _Unreadable:
+        return None
+    finally:
+        await response.aclose()
+
+
 async def _bounded_body(response: httpx.Response) -> bytes:
-    """Return the inflated body; raises Unreadable as soon as it is known to be too large."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    """Return the inflated body; raises _Unreadable as soon as it is known to be too large."""
+    encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
     chunks: list[bytes] = []
     size = 0
     inflater = None
     if encoding != "identity":
         if encoding not in _INFLATERS:
-            raise Unreadable
+            raise _Unreadable
         inflater = zlib.decompressobj(_INFLATERS[encoding])
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - async transports give these
@@ -252,14 +321,14 @@ async def _bounded_body(response: httpx.Response) -> bytes:
             try:
                 piece = inflater.decompress(chunk, MAX_REPLY - size + 1)
             except zlib.error as error:
-                raise Unreadable from error
+                raise _Unreadable from error
             if inflater.unused_data:
                 # zlib would copy whatever follows the end, again for every chunk.
-                raise Unreadable
+                raise _Unreadable
         size += len(piece)
         if size > MAX_REPLY:
-            raise Unreadable
+            raise _Unreadable
         chunks.append(piece)
-    if inflater is not None and not inflater.eof:
-        raise Unreadable
+    if inflater is not None and size and not inflater.eof:
+        raise _Unreadable
     return b"".join(chunks)

@@ -361,8 +361,8 @@ class ConferenceDetails(google.protobuf.message.Message):
     """The digits that are typed on a telephone. At most 128 bytes."""
     @property
     def phone(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Telephone numbers to dial in, in international form ("+14155550100"). At most 20, each at most
-        64 bytes.
+        """Telephone numbers to dial in, best in international form ("+14155550100"). At most 20, each at
+        most 64 characters.
         """
 
     @property

@@ -62,6 +62,8 @@ class _WarningReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """Not given."""
     WARNING_REASON_FOREIGN_HOST: _WarningReason.ValueType  # 1
     """The link in the details is on a host that is not known as the provider's."""
+    WARNING_REASON_TEXT_OMITTED: _WarningReason.ValueType  # 2
+    """The event is too large for one answer: its description was left out of it. It was written."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """What a warning is about."""
@@ -70,6 +72,8 @@ WARNING_REASON_UNSPECIFIED: WarningReason.ValueType  # 0
 """Not given."""
 WARNING_REASON_FOREIGN_HOST: WarningReason.ValueType  # 1
 """The link in the details is on a host that is not known as the provider's."""
+WARNING_REASON_TEXT_OMITTED: WarningReason.ValueType  # 2
+"""The event is too large for one answer: its description was left out of it. It was written."""
 Global___WarningReason: typing_extensions.TypeAlias = WarningReason
 
 @typing.final
@@ -91,7 +95,7 @@ class CreateEventRequest(google.protobuf.message.Message):
     """
     calendar_id: builtins.str
     """Required. The calendar. "primary" is the grant's main calendar, except on iCloud. Printable
-    ASCII, at most 512 bytes.
+    ASCII, at most 512 bytes, and not `.` or `..`.
     """
     notify: Global___Notify.ValueType
     """Whom the platform tells. Unspecified means NOTIFY_ALL."""
@@ -226,7 +230,8 @@ class ListEventsRequest(google.protobuf.message.Message):
     """Only events with a conference."""
     page_size: builtins.int
     """How many events to read for this page. 0 means 50; above 200 means 200; negative is
-    INVALID_FIELD. A page can hold fewer, and none, while `next_page_token` is set.
+    INVALID_FIELD, and so is one whose page is larger than 4 MiB. A page can hold fewer, and none,
+    while `next_page_token` is set.
     """
     page_token: builtins.str
     """The `next_page_token` of the page before. All other fields but page_size must be as they were."""
@@ -319,6 +324,7 @@ class UpdateEventRequest(google.protobuf.message.Message):
     def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
         """Required. Which fields change: top-level writable fields of Event. `*`, nested and output-only
         paths are INVALID_FIELD. A named field that is unset in `event` is cleared; `when` cannot be.
+        Rules that tie `recurrence` to `when` are held against the event when only the former is named.
         """
 
     def __init__(

@@ -247,7 +247,8 @@ class ConferencingServiceStub(typing.Generic[_ConferencingServiceCreateEventType
     A conference is kept when the mask does not name `conferencing`, put on when the mask names it
     and it is set, and removed, with its text in the description, when the mask names it and it is
     unset. When the mask names `description` as well, the caller's text wins, and a removed
-    conference's text is stripped from it.
+    conference's text is stripped from it. Where the platform keeps a conference as text in the
+    description, the text of one that is kept is added to the caller's.
 
     Further reasons: those of CreateEvent, EVENT_NOT_FOUND, EVENT_READ_ONLY,
     CONFERENCE_ALREADY_PRESENT.
@@ -369,7 +370,8 @@ class ConferencingServiceServicer(metaclass=abc.ABCMeta):
         A conference is kept when the mask does not name `conferencing`, put on when the mask names it
         and it is set, and removed, with its text in the description, when the mask names it and it is
         unset. When the mask names `description` as well, the caller's text wins, and a removed
-        conference's text is stripped from it.
+        conference's text is stripped from it. Where the platform keeps a conference as text in the
+        description, the text of one that is kept is added to the caller's.
 
         Further reasons: those of CreateEvent, EVENT_NOT_FOUND, EVENT_READ_ONLY,
         CONFERENCE_ALREADY_PRESENT.

@@ -150,8 +150,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
          "metadata": {"upstream_status": "503"}}
     """
     ERROR_REASON_OUTCOME_UNRESOLVED: _ErrorReason.ValueType  # 20
-    """UNKNOWN. A write was sent and its answer was lost or unreadable: it may have happened or not,
-    and nothing more can be found out. Do not repeat it blindly; look at the calendar.
+    """UNKNOWN. A write was sent and it may have happened or not: its answer was lost, cannot be read,
+    or leaves it open, as one about a conference that was made while its event was not. Nothing
+    more can be found out. Do not repeat it blindly; look at the calendar.
 
         {"reason": "OUTCOME_UNRESOLVED", "domain": "conferencing.v1",
          "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
@@ -192,7 +193,7 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     status are named where a reason has them.
 
     Keys that several reasons have: `grant_field` is the request field that names the grant
-    ("grant_id" or "event.conferencing.autocreate.conf_grant_id"); `provider`, `platform` and `way`
+    ("grant_id", "conf_grant_id" or "event.conferencing.autocreate.conf_grant_id"); `provider`, `platform` and `way`
     are names of this package's enums without their prefix. The upstream's id of the failed REST
     request, when there is one, is in the trailing metadata `upstream-request-id`.
     """
@@ -325,8 +326,9 @@ Nothing was written. Repeat the same request.
      "metadata": {"upstream_status": "503"}}
 """
 ERROR_REASON_OUTCOME_UNRESOLVED: ErrorReason.ValueType  # 20
-"""UNKNOWN. A write was sent and its answer was lost or unreadable: it may have happened or not,
-and nothing more can be found out. Do not repeat it blindly; look at the calendar.
+"""UNKNOWN. A write was sent and it may have happened or not: its answer was lost, cannot be read,
+or leaves it open, as one about a conference that was made while its event was not. Nothing
+more can be found out. Do not repeat it blindly; look at the calendar.
 
     {"reason": "OUTCOME_UNRESOLVED", "domain": "conferencing.v1",
      "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}

@@ -243,8 +243,8 @@ class Event(google.protobuf.message.Message):
 
     @property
     def recurrence(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """How it repeats: RRULE and EXDATE lines of RFC 5545. At most 32, each at most 512 bytes. A time
-        zone is then required in `when`, unless that is a date.
+        """How it repeats: RRULE and EXDATE lines of RFC 5545 in capitals, EXDATE without parameters. At
+        most 32, each at most 512 bytes. A time zone is then required in `when`, unless that is a date.
         """
 
     @property

@@ -11,6 +11,7 @@ import html
 import re
 
 from conferencing_service.core.model import Details
+from conferencing_service.core.reading.links import MAX_TEXT
 
 # Separators are kept, so that what is not taken out stays as it was, byte for byte.
 _SEPARATOR = re.compile(
@@ -24,6 +25,7 @@ _DIVIDER = re.compile(r"[_\-–—.:~=*\s]{5,}|-{3,4}")
 # Lines that open and close a block of Google's and of Teams'; all between two of them is the block.
 _FRAMES = (re.compile(r"-::~[:~]{8,200}-"), re.compile(r"_{60,200}"))
 _FRAME_LINES = 40
+_LONGEST_LINE = 2048
 # What may follow a link without making it another link.
 _LINK_ENDS = r"(?![\w/%=#-]|[?.]\w|&(?!(?:nbsp|lt|gt|quot|#\d{1,4});)\w)"
 _LABEL = re.compile(
@@ -32,14 +34,22 @@ _LABEL = re.compile(
     r"|click here to join(?: the meeting)?|or dial)(?: \([^()]{1,40}\))?\s{0,4}[:：#]",
     re.IGNORECASE,
 )
+# Whole lines that vendors write; a person's sentence that begins like one is not among them.
+_PHRASE = (
+    r"(?:join (?:zoom|webex|skype|teams|microsoft teams|gotomeeting|online|the|your|my)? ?meeting(?: now)?"
+    r"|join with google meet|join with a video conferencing device|join by (?:phone|sip|h\.323)"
+    r"|join on your computer(?:,| or) ?mobile app(?: or room device)?|join on the web"
+    r"|join from (?:a video (?:conferencing )?(?:system|device)(?: or application)?|the meeting link"
+    r"|pc, mac, linux, ios or android)|click here to join(?: the meeting)?|or call in \(audio only\)"
+    r"|dial in by phone|find (?:a|your) local number|more phone numbers|reset dial-in pin|need help\?"
+    r"|learn more|meeting options|for organizers|system reference|one tap mobile"
+    r"|dial by your location|video call"
+    r"|(?:microsoft teams|zoom|webex|google meet|gotomeeting|skype(?: for business)?)(?: meeting)?"
+    r"|.{1,80} is inviting you to a scheduled zoom (?:meeting|webinar))"
+)
+_LINKED = r"(?:\s{0,4}[<(]?https?://[^\s<>]{1,2048}[>)]?)?"
 _HEADING = re.compile(
-    r"(?:join (?:zoom|webex|gotomeeting|skype|teams|online|the|this|your|with|by|on|from|now)\b"
-    r".{0,60}|click here to join.{0,40}|(?:microsoft teams|zoom|webex|google meet|gotomeeting"
-    r"|skype(?: for business)?)(?: meeting)?|video call|or dial.{0,60}|need help\?.{0,60}"
-    r"|find (?:a|your) local number.{0,60}|more phone numbers.{0,60}|learn more.{0,60}"
-    r"|meeting options.{0,60}|one tap mobile|dial by your location"
-    r"|.{1,80} is inviting you to a scheduled zoom (?:meeting|webinar))[.:]?",
-    re.IGNORECASE,
+    rf"{_PHRASE}[.:]?{_LINKED}(?: {{0,2}}\| {{0,2}}{_PHRASE}[.:]?{_LINKED}){{0,4}}", re.IGNORECASE
 )
 # Zoom's numbers, as one taps them and as one dials them; the last bracket may be gone by then.
 _DIALLED = re.compile(
@@ -87,7 +97,13 @@ def holds(description: str, details: Details) -> bool:
 
 
 def _split(description: str) -> tuple[list[str], list[str]]:
-    pieces = _SEPARATOR.split(description)
+    """Return the lines and what separates them; what is beyond a readable size is one last line."""
+    head = description
+    if len(description) > MAX_TEXT:
+        head = description[: description.rfind("\n", 0, MAX_TEXT) + 1]
+    pieces = _SEPARATOR.split(head)
+    if head is not description:
+        pieces[-1] += description[len(head) :]
     return pieces[::2], pieces[1::2]
 
 
@@ -106,50 +122,63 @@ def _marked(lines: list[str], details: Details) -> dict[int, str | None]:
     Blank lines belong to the block when it goes on behind them.
     """
     forms = _forms(details.url)
+    text = _Lines(lines, details)
     marked: dict[int, str | None] = {}
     for index, line in enumerate(lines):
-        if not any(form.search(line) for form in forms):
+        if len(line) > MAX_TEXT or not any(form.search(line) for form in forms):
             continue
         rest = _without_link(line, forms)
-        if _is_conference_text(rest, details):
-            marked.update(dict.fromkeys(_framed(lines, index)))
+        if _is_conference_text(_plain(rest), details):
+            marked.update(dict.fromkeys(text.frame_around(index)))
             marked[index] = None
             for step in (-1, 1):
-                _grow(lines, index, step, details, marked)
+                text.grow(index, step, marked)
         elif index not in marked:
             marked[index] = rest
     return dict(sorted(marked.items()))
 
 
-def _framed(lines: list[str], index: int) -> range:
-    """Return the lines of the vendor's frame around a line, none where it stands in none."""
-    for frame in _FRAMES:
-        above = range(index - 1, max(-1, index - _FRAME_LINES), -1)
-        below = range(index + 1, min(len(lines), index + _FRAME_LINES))
-        first = next((i for i in above if frame.fullmatch(_plain(lines[i]))), None)
-        last = next((i for i in below if frame.fullmatch(_plain(lines[i]))), None)
-        if first is not None and last is not None:
-            return range(first, last + 1)
-    return range(0)
+class _Lines:
+    """The lines as people see them, each looked at once, however many links there are."""
 
+    def __init__(self, lines: list[str], details: Details) -> None:
+        self._lines = lines
+        self._details = details
+        self._plains: dict[int, str] = {}
 
-def _grow(
-    lines: list[str], start: int, step: int, details: Details, marked: dict[int, str | None]
-) -> None:
-    blank: list[int] = []
-    index = start + step
-    while 0 <= index < len(lines) and index not in marked:
-        plain = _plain(lines[index])
-        if not plain:
-            blank.append(index)
-            if len(blank) > 2:
+    def frame_around(self, index: int) -> range:
+        """Return the lines of the vendor's frame around a line, none where it stands in none."""
+        for frame in _FRAMES:
+            above = range(index - 1, max(-1, index - _FRAME_LINES), -1)
+            below = range(index + 1, min(len(self._lines), index + _FRAME_LINES))
+            first = next((i for i in above if frame.fullmatch(self._plain(i))), None)
+            last = next((i for i in below if frame.fullmatch(self._plain(i))), None)
+            if first is not None and last is not None:
+                return range(first, last + 1)
+        return range(0)
+
+    def grow(self, start: int, step: int, marked: dict[int, str | None]) -> None:
+        """Mark the neighbours in one direction as long as a conference wrote them."""
+        blank: list[int] = []
+        index = start + step
+        while 0 <= index < len(self._lines) and index not in marked:
+            plain = self._plain(index)
+            if not plain:
+                blank.append(index)
+                if len(blank) > 2:
+                    return
+            elif _is_conference_text(plain, self._details):
+                marked.update(dict.fromkeys([*blank, index]))
+                blank = []
+            else:
                 return
-        elif _is_conference_text(lines[index], details):
-            marked.update(dict.fromkeys([*blank, index]))
-            blank = []
-        else:
-            return
-        index += step
+            index += step
+
+    def _plain(self, index: int) -> str:
+        plain = self._plains.get(index)
+        if plain is None:
+            plain = self._plains[index] = _plain(self._lines[index][:_LONGEST_LINE])
+        return plain
 
 
 def _without_link(line: str, forms: tuple[re.Pattern[str], ...]) -> str:
@@ -166,9 +195,9 @@ def _plain(line: str) -> str:
     return html.unescape(_TAG.sub("", line)).replace("\u00a0", " ").strip()
 
 
-def _is_conference_text(line: str, details: Details) -> bool:
-    """Tell whether a line is one that a conference's block consists of."""
-    plain = _plain(line).strip("<>()[] ")
+def _is_conference_text(plain: str, details: Details) -> bool:
+    """Tell whether a line, as people see it, is one that a conference's block consists of."""
+    plain = plain.strip("<>()[] ")
     if not plain or any(each.fullmatch(plain) for each in (_DIVIDER, _HEADING, _DIALLED)):
         return True
     label = _LABEL.match(plain)

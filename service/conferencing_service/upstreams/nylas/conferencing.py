@@ -16,7 +16,8 @@ from conferencing_service.core.model import (
     State,
 )
 from conferencing_service.core.reading import join_link_from_url
-from conferencing_service.upstreams.nylas.fields import items, mapping, text
+from conferencing_service.upstreams.nylas.capabilities import NYLAS
+from conferencing_service.upstreams.nylas.fields import items, link, mapping, text
 
 PROVIDER_LABELS: Mapping[Provider, str] = {
     Provider.GOOGLE_MEET: "Google Meet",
@@ -37,6 +38,11 @@ _PROVIDERS: Mapping[str, Provider] = {
     "zoom": Provider.ZOOM_MEETING,
     "meet": Provider.GOOGLE_MEET,
 }
+
+
+_AUTOCREATED = frozenset(
+    provider for provider, capability in NYLAS.providers.items() if capability.autocreate
+)
 
 
 def conferencing_to_nylas(conferencing: Conferencing | None) -> dict[str, Any]:
@@ -76,8 +82,9 @@ def _details_to_nylas(details: Details) -> dict[str, Any]:
 def conferencing_from_nylas(value: Any) -> Conferencing | None:
     """Return the conference of an answer, None where there is none.
 
-    `{}` and null are none. A provider without details is still being made. Details without a
-    provider are named by their link.
+    `{}` and null are none. A provider that makes conferences, or an order, without details is
+    still at work; any other provider without details has a name and nothing else, not even a
+    state. Details without a provider are named by their link.
     """
     source = mapping(value)
     label = text(source.get("provider"))
@@ -85,14 +92,19 @@ def conferencing_from_nylas(value: Any) -> Conferencing | None:
     if details is None:
         if not label:
             return None
+        provider = _provider(label)
+        at_work = provider in _AUTOCREATED or "autocreate" in source
         return Conferencing(
-            provider=_provider(label), state=State.PENDING, label=label, origin=Origin.NATIVE
+            provider=provider,
+            state=State.PENDING if at_work else None,
+            label=label,
+            origin=Origin.NATIVE,
         )
     if label:
         provider = _provider(label)
     else:
-        link = join_link_from_url(details.url)
-        provider = link.provider if link else Provider.OTHER
+        join_link = join_link_from_url(details.url)
+        provider = join_link.provider if join_link else Provider.OTHER
     return Conferencing(
         provider=provider, source=details, state=State.READY, label=label, origin=Origin.NATIVE
     )
@@ -111,7 +123,7 @@ def _details_from_nylas(value: Any) -> Details | None:
         if number
     )
     details = Details(
-        url=text(source.get("url")),
+        url=link(source.get("url")),
         meeting_code=text(source.get("meeting_code")),
         password=text(source.get("password")),
         pin=text(source.get("pin")),

@@ -24,10 +24,11 @@ from conferencing_service.core.model import Reason
 from conferencing_service.upstreams.http import Answer
 from conferencing_service.upstreams.nylas.fields import mapping, text
 
-REQUEST_ID_HEADER = "x-request-id"
-
 GONE = frozenset({404, 410})
+_SURELY_REFUSED = frozenset({401, 429, *GONE})
 _NO_SCOPE = frozenset({"insufficient_scopes"})
+_PARTIAL = frozenset({"partial_success_error"})
+_PROVIDER = frozenset({"provider_error"})
 _DEFAULT_RETRY_AFTER = 1.0
 _TYPE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
 
@@ -46,11 +47,14 @@ def complaint_of(answer: Answer) -> Complaint:
     kind = text(error.get("type")).removeprefix("api.")[:64]
     if not _TYPE_CHARACTERS.issuperset(kind):
         kind = ""
-    return Complaint(kind, error.get("provider_error") not in (None, "", {}))
+    reached = kind in _PROVIDER or error.get("provider_error") not in (None, "", {})
+    return Complaint(kind, reached)
 
 
 def json_of(answer: Answer) -> Mapping[str, Any]:
     """Return an answer's JSON object, an empty one where the body is none."""
+    if answer.body is None:
+        return {}
     try:
         return mapping(orjson.loads(answer.body))
     except orjson.JSONDecodeError:
@@ -60,9 +64,8 @@ def json_of(answer: Answer) -> Mapping[str, Any]:
 def metadata_of(answer: Answer) -> dict[str, str]:
     """Return what a program may know of an answer."""
     metadata = {"upstream_status": str(answer.status)}
-    request_id = answer.headers.get(REQUEST_ID_HEADER, "")[:128]
-    if request_id:
-        metadata["upstream_request_id"] = request_id
+    if answer.request_id:
+        metadata["upstream_request_id"] = answer.request_id
     return metadata
 
 
@@ -72,7 +75,7 @@ def error_of_read(answer: Answer) -> ConferencingError:
     if answer.status == 429:
         return RateLimited(_retry_after(answer), metadata)
     if answer.status >= 500 or answer.status == 408:
-        return Unavailable(metadata)
+        return Unavailable(metadata, retry_after=_retry_after(answer))
     if 400 <= answer.status < 500:
         return _refusal(answer, complaint_of(answer), metadata)
     return UpstreamMalformed(metadata)
@@ -82,13 +85,16 @@ def error_of_write(answer: Answer, *, autocreate: bool) -> ConferencingError:
     """Return what an unhappy answer to a write means, where no diagnosis is called for.
 
     A plain 4xx is a refusal. After an autocreate that reached the provider it is not: the
-    conference may have been made though the event was not.
+    conference may have been made though the event was not. Nor is one that says itself that a part
+    was done, or one to an autocreate that says nothing that can be read.
     """
     metadata = metadata_of(answer)
     if not 400 <= answer.status < 500 or answer.status == 408:
         return OutcomeUnresolved(metadata)
     complaint = complaint_of(answer)
-    if autocreate and complaint.has_provider_error:
+    if complaint.type in _PARTIAL or (autocreate and complaint.has_provider_error):
+        return OutcomeUnresolved(metadata)
+    if autocreate and not complaint.type and answer.status not in _SURELY_REFUSED:
         return OutcomeUnresolved(metadata)
     if answer.status == 429:
         return RateLimited(_retry_after(answer), metadata)

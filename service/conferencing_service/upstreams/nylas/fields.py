@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-_FIRST_SECOND = -62_135_596_800
-_LAST_SECOND = 253_402_300_799
+from conferencing_service.core.model import FIRST_SECOND, LAST_SECOND
+
+_LINK = re.compile(r"https?://[^/?#\\@\s]", re.IGNORECASE)
 _INT32 = 2**31 - 1
 
 
@@ -30,6 +32,12 @@ def text(value: Any) -> str:
     return ""
 
 
+def link(value: Any) -> str:
+    """Return a link that is safe to open: http or https without control characters; else ""."""
+    url = text(value)
+    return url if url.isprintable() and _LINK.match(url) else ""
+
+
 def flag(value: Any) -> bool | None:
     """Return a boolean, or None."""
     return value if isinstance(value, bool) else None
@@ -44,7 +52,7 @@ def integer(value: Any) -> int | None:
 def moment(value: Any) -> int | None:
     """Return Unix seconds between the years 1 and 9999, or None."""
     number = _whole(value)
-    return number if number is not None and _FIRST_SECOND <= number <= _LAST_SECOND else None
+    return number if number is not None and FIRST_SECOND <= number <= LAST_SECOND else None
 
 
 def day(value: Any) -> str:

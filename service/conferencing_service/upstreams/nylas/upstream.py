@@ -12,11 +12,13 @@ import orjson
 from conferencing_service.core.errors import (
     ConferencingError,
     FailedPrecondition,
+    InvalidField,
     NotFound,
     OutcomeUnresolved,
     Unavailable,
     UpstreamCredentials,
     UpstreamMalformed,
+    Violation,
 )
 from conferencing_service.core.model import (
     Autocreate,
@@ -28,14 +30,7 @@ from conferencing_service.core.model import (
     Reason,
 )
 from conferencing_service.upstreams.base import Call, Capabilities, EventPage, EventQuery
-from conferencing_service.upstreams.http import (
-    Answer,
-    Lost,
-    RestClient,
-    RestRequest,
-    Unreadable,
-    Unsent,
-)
+from conferencing_service.upstreams.http import Answer, Lost, RestClient, RestRequest, Unsent
 from conferencing_service.upstreams.nylas.capabilities import NYLAS
 from conferencing_service.upstreams.nylas.errors import (
     GONE,
@@ -51,13 +46,7 @@ from conferencing_service.upstreams.nylas.events import (
 )
 from conferencing_service.upstreams.nylas.fields import flag, items, mapping, text
 
-WRITE_SECONDS = 100.0
-"""How long a write may take: longer than the 90 seconds after which the vendor itself gives up."""
-
-REGIONS: Mapping[str, str] = {
-    "us": "https://api.us.nylas.com",
-    "eu": "https://api.eu.nylas.com",
-}
+_DIAGNOSIS_SECONDS = 10.0
 
 _GRANT = "/v3/grants/{grant_id}"
 _CALENDAR = "/v3/grants/{grant_id}/calendars/{calendar_id}"
@@ -85,10 +74,10 @@ class NylasUpstream:
 
     Args:
         client: the way out to one of the vendor's regions.
-        write_seconds: how long a write may take.
+        write_seconds: how long a write may take; the vendor itself gives up after 90 seconds.
     """
 
-    def __init__(self, client: RestClient, write_seconds: float = WRITE_SECONDS) -> None:
+    def __init__(self, client: RestClient, write_seconds: float) -> None:
         self._client = client
         self._write_seconds = write_seconds
 
@@ -108,10 +97,14 @@ class NylasUpstream:
         if answer.status != 200:
             raise error_of_read(answer)
         data = _data(answer)
+        provider = text(data.get("provider"))
+        if not provider:
+            # What kind of account it is would be remembered for good.
+            raise UpstreamMalformed(metadata_of(answer))
         scopes = data.get("scope")
         return Grant(
             id=grant_id,
-            platform=_PLATFORMS.get(text(data.get("provider")), Platform.OTHER),
+            platform=_PLATFORMS.get(provider, Platform.OTHER),
             valid=text(data.get("grant_status")) != "invalid",
             scopes=frozenset(map(text, scopes)) if isinstance(scopes, list) else None,
         )
@@ -143,24 +136,30 @@ class NylasUpstream:
             selection["ical_uid"] = query.ical_uid
         else:
             start, end = query.start_time, query.end_time
+            if end is not None and end <= _BEGINNING:
+                return EventPage((), "")
             selection["start"] = str(max(_BEGINNING, start or _BEGINNING))
-            selection["end"] = str(_END if end is None else max(_BEGINNING, end))
+            selection["end"] = str(_END if end is None else end)
         if query.page_token:
             selection["page_token"] = query.page_token
         place = _Place(grant_id, calendar_id)
         request = RestRequest("GET", _EVENTS, place.events_path() + _query(**selection))
         answer = await self._good(call, place, await self._read(call, request))
+        if answer.body is None and query.limit > 1:
+            raise InvalidField(
+                [Violation("page_size", "the page is too large to be read; ask for fewer")]
+            )
         body = json_of(answer)
         if not isinstance(body.get("data"), list):
             raise UpstreamMalformed(metadata_of(answer))
-        events = tuple(event_from_nylas(mapping(item)) for item in items(body["data"]))
+        events = tuple(event_from_nylas(item) for item in map(mapping, items(body["data"])) if item)
         return EventPage(events, text(body.get("next_cursor")))
 
     async def create_event(
         self, call: Call, grant_id: str, calendar_id: str, event: Event, notify: Notify
     ) -> Event:
         """Make an event."""
-        place = _Place(grant_id, calendar_id)
+        place = _Place(grant_id, calendar_id, conf_grant_id=_conf_grant_of(event))
         target = place.events_path() + _written_where(calendar_id, notify)
         body = orjson.dumps(event_to_nylas(event))
         answer = await self._write(call, RestRequest("POST", _EVENTS, target, body))
@@ -176,11 +175,12 @@ class NylasUpstream:
         notify: Notify,
     ) -> Event:
         """Write the named fields of an event."""
-        place = _Place(grant_id, calendar_id, event.id)
+        autocreate = "conferencing" in fields and _autocreates(event)
+        host = _conf_grant_of(event) if autocreate else ""
+        place = _Place(grant_id, calendar_id, event.id, host)
         target = place.event_path() + _written_where(calendar_id, notify)
         body = orjson.dumps(changes_to_nylas(event, fields))
         answer = await self._write(call, RestRequest("PUT", _EVENT, target, body))
-        autocreate = "conferencing" in fields and _autocreates(event)
         return _event(await self._done(call, place, answer, autocreate=autocreate))
 
     async def delete_event(
@@ -203,16 +203,15 @@ class NylasUpstream:
             return await self._client.read(call, request)
         except (Unsent, Lost) as error:
             raise Unavailable from error
-        except Unreadable as error:
-            raise UpstreamMalformed from error
 
     async def _write(self, call: Call, request: RestRequest) -> Answer:
         try:
             return await self._client.write(call, request, self._write_seconds)
         except Unsent as error:
             raise Unavailable from error
-        except (Lost, Unreadable) as error:
-            raise OutcomeUnresolved from error
+        except Lost as error:
+            metadata = {"upstream_request_id": error.request_id} if error.request_id else {}
+            raise OutcomeUnresolved(metadata) from error
 
     async def _good(self, call: Call, place: _Place, answer: Answer) -> Answer:
         """Return a read's answer if it is a good one, or raise what it means."""
@@ -240,25 +239,43 @@ class NylasUpstream:
     async def _located(
         self, call: Call, place: _Place, answer: Answer, error: ConferencingError
     ) -> ConferencingError:
-        """Say which of grant, calendar and event a 401, 404 or 410 is about, by reading them.
+        """Say what a 401, 404 or 410 is about, by reading what the request named.
 
         The vendor answers 401 for a bad key, a wrong region and an expired grant alike, and 404
-        for a missing grant, calendar and event alike.
+        for a missing grant, calendar and event alike. What cannot be found out leaves the refusal
+        as it is.
         """
         try:
-            grant = await self.get_grant(call, place.grant_id)
-        except NotFound as missing:
-            return NotFound(missing.reason, {"grant_field": "grant_id"})
-        if not grant.valid:
-            return FailedPrecondition(Reason.GRANT_EXPIRED, {"grant_field": "grant_id"})
-        if answer.status == 401:
+            return await self._missing(self._diagnosis(call), place, answer) or error
+        except UpstreamCredentials as ours:
+            return ours
+        except ConferencingError:
             return error
-        if not place.event_id or not await self._has_calendar(call, place):
-            return NotFound(Reason.CALENDAR_NOT_FOUND)
-        return NotFound(Reason.EVENT_NOT_FOUND)
 
-    async def _has_calendar(self, call: Call, place: _Place) -> bool:
-        answer = await self._read(call, RestRequest("GET", _CALENDAR, place.calendar_path()))
+    async def _missing(self, call: Call, place: _Place, answer: Answer) -> ConferencingError | None:
+        for field, grant_id in (
+            ("grant_id", place.grant_id),
+            ("event.conferencing.autocreate.conf_grant_id", place.conf_grant_id),
+        ):
+            if grant_id:
+                try:
+                    grant = await self.get_grant(call, grant_id)
+                except NotFound:
+                    return NotFound(Reason.GRANT_NOT_FOUND, {"grant_field": field})
+                if not grant.valid:
+                    return FailedPrecondition(Reason.GRANT_EXPIRED, {"grant_field": field})
+        if answer.status == 401:
+            return None
+        if not await self._is_there(call, RestRequest("GET", _CALENDAR, place.calendar_path())):
+            return NotFound(Reason.CALENDAR_NOT_FOUND)
+        if place.event_id:
+            target = place.event_path() + _query(calendar_id=place.calendar_id)
+            if not await self._is_there(call, RestRequest("GET", _EVENT, target)):
+                return NotFound(Reason.EVENT_NOT_FOUND)
+        return None
+
+    async def _is_there(self, call: Call, request: RestRequest) -> bool:
+        answer = await self._read(call, request)
         if answer.status in GONE:
             return False
         if answer.status != 200:
@@ -269,6 +286,7 @@ class NylasUpstream:
         self, call: Call, place: _Place, error: ConferencingError
     ) -> ConferencingError:
         """Say whether a refused write met something read-only, by reading it."""
+        call = self._diagnosis(call)
         try:
             if place.event_id:
                 event = await self.get_event(
@@ -282,6 +300,16 @@ class NylasUpstream:
             return error
         return FailedPrecondition(Reason.CALENDAR_READ_ONLY) if calendar.read_only else error
 
+    @staticmethod
+    def _diagnosis(call: Call) -> Call:
+        """Return a call for reads that explain a failure: with time and a request id of its own.
+
+        The failed write may have used up the call's time, and the id that callers are told is that
+        of the request that failed.
+        """
+        now = call.clock()
+        return Call(call.clock, now, None, now + _DIAGNOSIS_SECONDS)
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -290,6 +318,7 @@ class _Place:
     grant_id: str
     calendar_id: str = ""
     event_id: str = ""
+    conf_grant_id: str = ""
 
     def grant_path(self) -> str:
         return f"/v3/grants/{quote(self.grant_id, safe='')}"
@@ -318,6 +347,11 @@ def _written_where(calendar_id: str, notify: Notify) -> str:
 
 def _autocreates(event: Event) -> bool:
     return event.conferencing is not None and isinstance(event.conferencing.source, Autocreate)
+
+
+def _conf_grant_of(event: Event) -> str:
+    source = event.conferencing.source if event.conferencing else None
+    return source.conf_grant_id if isinstance(source, Autocreate) else ""
 
 
 def _data(answer: Answer) -> Mapping[str, Any]:
