@@ -103,15 +103,6 @@ def test_a_series_and_an_event_without_a_when_are_the_upstreams_to_place() -> No
     assert selects(request, at(None))
 
 
-def test_only_events_with_a_conference_are_selected_when_asked() -> None:
-    request = asked(only_with_conferencing=True)
-    pending = Conferencing(Provider.ZOOM_MEETING, state=State.PENDING)
-    assert selects(request, at(None, conferencing=details()))
-    assert selects(request, at(None, conferencing=pending))
-    assert not selects(request, at(None))
-    assert not selects(request, at(None, recurrence=("RRULE:FREQ=DAILY",)))
-
-
 @given(
     strategies.whens,
     st.none() | strategies.seconds,

@@ -87,11 +87,10 @@ NOT_LINKS = [
     "https://zoom.us:8443/j/81234567890",
     "https://zoom.us:/j/81234567890",
     "https://zoom.us:443:443/j/81234567890",
-    "http://zoom.us/j/81234567890",
+    "ftp://zoom.us/j/81234567890",
     "ftp://zoom.us/j/81234567890",
     "javascript:https://zoom.us/j/81234567890",
     "//zoom.us/j/81234567890",
-    "zoom.us/j/81234567890",
     # Known hosts, but nothing to join.
     "https://zoom.us/rec/share/abcdefgh",
     "https://zoom.us/rec/play/81234567890",
@@ -202,7 +201,7 @@ AROUND = [
     ("{}&nbsp;<br>", "no-break space"),
     ("&lt;{}&gt;", "written-out brackets"),
     ("a &quot;{}&quot; b", "written-out quotes"),
-    ("http://zoom.us/j/99999999999 {}", "after an http link"),
+    ("ftp://zoom.us/j/99999999999 {}", "after a link of another scheme"),
     ("https://evil.example/ {}", "after another link"),
     ("https:// {}", "after half a link"),
 ]
@@ -213,13 +212,17 @@ AROUND = [
 def test_a_link_is_read_out_of_the_text_around_it(
     url: str, provider: Provider, code: str, around: str
 ) -> None:
-    assert conferencing_from_text(around.format(url)) == Conferencing(
+    found = conferencing_from_text(around.format(url))
+    assert found == Conferencing(
         provider=provider,
-        source=Details(url=url, meeting_code=code_of(code)),
+        source=details(found),
         state=State.READY,
         origin=Origin.PARSED,
         source_field="text",
     )
+    assert (details(found).url, details(found).meeting_code) == (url, code_of(code))
+    (point,) = details(found).entry_points
+    assert (point.type, point.uri) == (EntryPointType.VIDEO, url)
 
 
 @pytest.mark.parametrize(("url", "provider", "code"), LINKS)
@@ -368,9 +371,13 @@ def test_a_microsoft_conference_is_read_with_its_telephone() -> None:
     assert found is not None
     assert (found.provider, found.label) == (Provider.MICROSOFT_TEAMS, "teamsForBusiness")
     assert (found.origin, found.state) == (Origin.NATIVE, State.READY)
-    assert details(found) == Details(
-        url=TEAMS, pin="123456789", phone=("+14155550100", "+18005550100")
-    )
+    read = details(found)
+    assert (read.url, read.pin) == (TEAMS, "123456789")
+    assert read.phone == ("+14155550100", "+18005550100")
+    assert [(point.uri, point.toll_free) for point in read.entry_points[1:]] == [
+        ("tel:+14155550100", False),
+        ("tel:+18005550100", True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -378,7 +385,7 @@ def test_a_microsoft_conference_is_read_with_its_telephone() -> None:
     [
         ({"location": {"displayName": ZOOM}}, "location.displayName"),
         ({"location": {"locationUri": ZOOM}}, "location.locationUri"),
-        ({"locations": [{}, {"displayName": f"Room 1; {ZOOM}"}]}, "location.displayName"),
+        ({"locations": [{}, {"displayName": f"Room 1; {ZOOM}"}]}, "locations[1].displayName"),
         ({"body": {"contentType": "html", "content": f"<p>{ZOOM}</p>"}}, "body.content"),
         ({"bodyPreview": f"Join {ZOOM}"}, "bodyPreview"),
     ],
@@ -483,7 +490,8 @@ def test_escapes_of_texts_are_undone() -> None:
     assert details(conferencing_from_icalendar(text)).url == MEET
     comma = f"{MEET}?a=1\\,2\\;3"
     found = conferencing_from_icalendar(icalendar(f"LOCATION:{comma}"))
-    assert details(found).url == f"{MEET}?a=1,2;3"
+    # A semicolon ends a link, as in "LINK; Room 5".
+    assert details(found).url == f"{MEET}?a=1,2"
 
 
 def test_what_names_a_conference_comes_before_what_mentions_one() -> None:

@@ -18,9 +18,7 @@ _WEST = 12 * 3600
 
 
 def selects(request: ListEvents, event: Event) -> bool:
-    """Tell whether an event is one of those that were asked for."""
-    if request.only_with_conferencing and event.conferencing is None:
-        return False
+    """Tell whether an event lies in the range that was asked for."""
     if event.when is None or event.recurrence:
         # A series is the upstream's to place: its instances lie elsewhere than its first moment.
         return True

@@ -41,6 +41,7 @@ from conferencing_service.core.model import (
     WarningReason,
 )
 from conferencing_service.core.paging import PageTokens
+from conferencing_service.core.parsing import with_parsed_conference, with_parsed_conferences
 from conferencing_service.core.requests import (
     CheckCompatibility,
     CreateEvent,
@@ -149,9 +150,10 @@ class Operations:
         request.validate()
         upstream = self._registry.for_grant(request.grant_id)
         await self._calendar_grant(call, upstream, request.grant_id)
-        return await upstream.get_event(
+        event = await upstream.get_event(
             call, request.grant_id, request.calendar_id, request.event_id
         )
+        return with_parsed_conference(event)
 
     async def list_events(self, call: Call, request: ListEvents) -> Listed:
         """Read a page of events; it can be short while there are more."""
@@ -167,7 +169,10 @@ class Operations:
             page_token=token,
         )
         page = await upstream.list_events(call, request.grant_id, request.calendar_id, query)
-        events = tuple(event for event in page.events if listing.selects(request, event))
+        in_range = [event for event in page.events if listing.selects(request, event)]
+        events = await with_parsed_conferences(in_range)
+        if request.only_with_conferencing:
+            events = tuple(event for event in events if event.conferencing is not None)
         return Listed(events, self._page_tokens.seal(request, page.next_page_token))
 
     async def update_event(self, call: Call, request: UpdateEvent) -> Written:
@@ -190,6 +195,8 @@ class Operations:
             current = await upstream.get_event(
                 call, request.grant_id, request.calendar_id, event.id
             )
+            if "conferencing" in fields:
+                current = with_parsed_conference(current)
             _check_current(current, event, fields, replace=request.replace_conferencing)
             event, fields = _with_description(current, event, fields)
             if request.validate_only:
@@ -402,7 +409,8 @@ def _with_description(
     """Return the write that keeps, replaces or removes the old conference's text as asked.
 
     Upstreams keep a conference as text in the description. So a new description must carry the
-    text of a conference that stays, and the text of one that goes must be taken out.
+    text of a conference that stays, and the text of one that goes must be taken out; out of the
+    location as well, where it was read there.
     """
     old = current.conferencing.source if current.conferencing else None
     if not isinstance(old, Details) or not old.url:
@@ -410,6 +418,11 @@ def _with_description(
     text = event.description if "description" in fields else current.description
     if "conferencing" in fields:
         text = reading.without_block(text, old)
+        if "location" not in fields and reading.holds(current.location, old):
+            event = dataclasses.replace(
+                event, location=reading.without_block(current.location, old)
+            )
+            fields |= {"location"}
     elif reading.holds(current.description, old) and not reading.holds(text, old):
         block = reading.block_of(current.description, old)
         text = f"{text}\n\n{block}" if text else block

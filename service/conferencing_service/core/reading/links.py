@@ -1,9 +1,4 @@
-"""Join links in texts: one scan for "://", then the host decides.
-
-A host counts only when it is plain: no user information, no backslash, no port but 80 and 443, no
-letter outside ASCII, no punycode. Browsers and parsers disagree about those, which is how a
-look-alike gets in.
-"""
+"""Join links in texts: one scan for "://", then the host decides."""
 
 from __future__ import annotations
 
@@ -12,57 +7,117 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conferencing_service.core.model import (
-    Conferencing,
-    Details,
-    Origin,
-    Provider,
-    State,
+from conferencing_service.core.model import Provider
+from conferencing_service.core.reading.authority import MAX_URL, host_and_rest
+from conferencing_service.core.reading.providers import PROVIDERS
+from conferencing_service.core.reading.providers.skype_for_business import (
+    ON_PREMISES,
+    SKYPE_FOR_BUSINESS,
 )
-from conferencing_service.core.reading.hosts import JOIN_PATHS
+from conferencing_service.core.reading.rules import JoinPath, ProviderRules
+from conferencing_service.core.reading.wrappers import unwrapped
 
 MAX_TEXT = 262_144
 """How many characters of a text are read."""
 
-_MAX_URL = 4096
 _MAX_CANDIDATES = 200
-_ENDS = frozenset(" \t\r\n\f\v<>\"'`{}|^\u00a0\u200b\u2028\u2029\u3000")
-_PUNCTUATION = ".,;:!?)]*_"
-_REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9.-]+")
-_WHITE = re.compile(r"[\s\x00-\x1f\x7f]")
+_NEAR = 160
+# What a URL cannot hold, in text and in HTML: white space, quotes, brackets, CJK punctuation.
+_URL_END = re.compile(
+    "[\\s<>\"'`{}|^\u00a0\u200b-\u200f\u2028\u2029\u3000\u201c-\u201f\u2018-\u201b\u00ab\u00bb\u2039\u203a"
+    "\u3001\u3002\uff0c\uff0e\uff1a\uff1b\uff01\uff1f\uff08\uff09\u300c-\u3011\u300a\u300b\uff5e\u2026]"
+)
+_PUNCTUATION = ".,:!?)]*_~"
+_REFERENCE = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
+# What may stand before a host that is written without a scheme; a full-width dot may not.
+_BEFORE_BARE = re.compile(
+    "[\\s<>\"'(\\[{,;|\u00a0\u201c-\u201f\u2018-\u201b\u00ab\u2039\u3001\u3002\uff0c\uff1a\uff1b\uff08\u300c\u300e\u3010\u300a]"
+)
+_TOKEN_END = re.compile("[\\s<>\"']")
+# Hosts whose links people write without a scheme, as they end in the text.
+_BARE = (
+    *("zoom.us/", "zoom.com/", "zoomgov.com/", "zoom-x.de/", "zoom.com.cn/", "meet.google.com/"),
+    *("teams.microsoft.com/", "teams.live.com/", "webex.com/", "gotomeeting.com/"),
+    *("meet.goto.com/", "app.goto.com/", "gotomeet.me/", "meet.lync.com/", "join.skype.com/"),
+)
+_ZOOM_SCHEMES = ("zoommtg", "zoomus")
+_ZOOM_ID = re.compile(r"(?:^|[?&])confno=(\d{9,11})(?:[&#]|$)", re.ASCII)
+_ZOOM_PWD = re.compile(r"[?&](pwd=[\w.-]{1,128})(?:[&#]|$)", re.ASCII)
+_SKYPE_WORDS = re.compile(r"skype|lync", re.IGNORECASE)
+_JOINING_WORDS = re.compile(
+    r"join|teilnehm|beitreten|besprechung|rejoindre|participer|réunion|unirse|reunión|ingressar"
+    r"|entrar|reunião|partecipa|riunione|deelnemen|vergadering|dołącz|spotkani|присоедин|собрани"
+    r"|anslut|möte|deltag|møde|参加|會議|会议|会議|참가|모임",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class JoinLink:
-    """A link that joins a meeting."""
+    """A link that joins a meeting.
+
+    Attributes:
+        url: the link, unwrapped and decoded.
+        provider: whose meeting it is.
+        meeting_code: the code that the link shows, "" where it shows none.
+        rules: the provider's rules.
+        path: the form of the link.
+        start: where it stands in its text.
+        end: where what stands there ends.
+    """
 
     url: str
     provider: Provider
-    meeting_code: str = ""
+    meeting_code: str
+    rules: ProviderRules
+    path: JoinPath
+    start: int = 0
+    end: int = 0
+
+    @property
+    def identity(self) -> str:
+        """What two links to the same meeting have in common."""
+        if self.meeting_code:
+            return f"{self.provider.value} {self.meeting_code.lower()}"
+        without_query = self.url.partition("?")[0].partition("#")[0].rstrip("/")
+        query = self.url.partition("?")[2] if "mtid=" in self.url.lower() else ""
+        return f"{self.provider.value} {without_query.lower()}?{query.lower()}"
+
+    @property
+    def rank(self) -> int:
+        """How good a link is among those to the same meeting."""
+        query = self.url.partition("?")[2]
+        better = any(part in query for part in self.rules.ranked_queries)
+        worse = any(part in query for part in self.rules.worse_queries)
+        return 2 * self.path.rank + better - worse
 
 
-def join_link_from_url(url: str) -> JoinLink | None:
-    """Return the join link that a URL is, or None for any other URL."""
-    split = _host_and_rest(url)
+def join_link_from_url(url: str, start: int = 0, end: int = 0) -> JoinLink | None:
+    """Return the join link that a URL is, or wraps, or None for any other URL."""
+    inner = unwrapped(url)
+    if inner is None:
+        return None
+    inner = inner.partition(";")[0].rstrip(_PUNCTUATION) if inner is not url else inner
+    split = host_and_rest(inner)
     if split is None:
         return None
     host, rest = split
-    for paths in JOIN_PATHS:
-        if paths.has_host(host):
-            for pattern in paths.paths:
-                match = pattern.match(rest)
+    for rules in PROVIDERS:
+        if rules.has_host(host):
+            for path in rules.paths:
+                match = path.pattern.match(rest)
                 if match:
-                    return JoinLink(url, paths.provider, match.groupdict().get("code") or "")
+                    code = match.groupdict().get("code") or ""
+                    return JoinLink(inner, rules.provider, code, rules, path, start, end)
             return None
     return None
 
 
 def is_provider_host(provider: Provider, url: str) -> bool:
     """Tell whether a URL is on a host that is known as the provider's."""
-    split = _host_and_rest(url)
+    split = host_and_rest(url)
     return split is not None and any(
-        paths.provider is provider and paths.has_host(split[0]) for paths in JOIN_PATHS
+        rules.provider is provider and rules.has_host(split[0]) for rules in PROVIDERS
     )
 
 
@@ -72,68 +127,139 @@ def join_links_in(text: str) -> Iterator[JoinLink]:
     Reads at most 256 KiB, 200 URLs and 4,096 characters of each; takes linear time.
     """
     text = text[:MAX_TEXT]
+    bare = _bare_links(text)
+    next_bare = next(bare, None)
     position = 0
     for _ in range(_MAX_CANDIDATES):
         found = text.find("://", position)
         if found < 0:
-            return
+            break
+        while next_bare is not None and next_bare.start < found - 6:
+            yield next_bare
+            next_bare = next(bare, None)
         position = found + 3
-        if text[max(0, found - 5) : found].lower() != "https":
+        link, position = _link_at(text, found)
+        if link is not None:
+            yield link
+    while next_bare is not None:
+        yield next_bare
+        next_bare = next(bare, None)
+
+
+def _link_at(text: str, found: int) -> tuple[JoinLink | None, int]:
+    """Return the join link round a "://", if it is one, and where to go on."""
+    scheme = _scheme_before(text, found)
+    if scheme not in {"https", "http"}:
+        if scheme in _ZOOM_SCHEMES:
+            url, end = _url_from(text, found - len(scheme))
+            return _zoom_client_link(url, found - len(scheme), end), end
+        return None, found + 3
+    start = found - len(scheme)
+    url, end = _url_from(text, start)
+    link = join_link_from_url(url, start, end)
+    if link is None and _SKYPE_WORDS.search(text, max(0, start - _NEAR), end + _NEAR):
+        link = _on_premises_link(text, url, start, end)
+    return link, end
+
+
+def _scheme_before(text: str, found: int) -> str:
+    """Return the scheme that ends at a "://", in lower case, "" where there is none."""
+    tail = text[max(0, found - 7) : found].lower()
+    for scheme in ("zoommtg", "zoomus", "https", "http"):
+        if tail.endswith(scheme):
+            return scheme
+    return ""
+
+
+def _url_from(text: str, start: int) -> tuple[str, int]:
+    """Return the URL that starts somewhere, decoded, and where it ends in the text."""
+    end = _URL_END.search(text, start, start + MAX_URL)
+    stop = end.start() if end else min(len(text), start + MAX_URL)
+    url = text[start:stop]
+    if "&" in url:
+        url = _REFERENCE.sub(lambda reference: html.unescape(reference[0]), url)
+        cut = _URL_END.search(url)
+        if cut:
+            url = url[: cut.start()]
+    if not url.isascii():
+        # Letters of other scripts touch a link where no spaces are written.
+        host = url.split("/", 3)[:3]
+        if len(host) == 3 and "".join(host).isascii():
+            url = url[: next(index for index, c in enumerate(url) if not c.isascii())]
+    semicolon = url.find(";")
+    if semicolon > 0 and "/v3/__" not in url and "safelinks" not in url and "/url?" not in url:
+        url = url[:semicolon]
+    return url.rstrip(_PUNCTUATION), stop
+
+
+def _bare_links(text: str) -> Iterator[JoinLink]:
+    """Yield the links that are written without a scheme, in their order."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = text
+    places = sorted({found for host in _BARE for found in _all_of(host, lower)})
+    for found in places:
+        start = found
+        while start > 0 and (lower[start - 1].isalnum() or lower[start - 1] in ".-"):
+            if found - start > 80 or not lower[start - 1].isascii():
+                break
+            start -= 1
+        before = text[start - 1] if start else " "
+        if not _BEFORE_BARE.fullmatch(before):
             continue
-        end = position
-        limit = min(len(text), found + _MAX_URL)
-        while end < limit and text[end] not in _ENDS:
-            end += 1
-        url = _decoded(text[found - 5 : end]).rstrip(_PUNCTUATION)
-        position = end
-        link = join_link_from_url(url)
+        scheme = text.rfind("://", max(0, start - _NEAR), start)
+        if scheme >= 0 and not _TOKEN_END.search(text, scheme, start):
+            # It stands in another URL, as the query of a redirector.
+            continue
+        url, end = _url_from(text, start)
+        link = join_link_from_url("https://" + url, start, end)
         if link is not None:
             yield link
 
 
-def _decoded(url: str) -> str:
-    """Undo HTML's references, and end where one stands for a character that ends a URL.
-
-    Only references that a semicolon ends: `&region=us` is a parameter and no registered sign.
-    """
-    decoded = _REFERENCE.sub(lambda reference: html.unescape(reference[0]), url)
-    return decoded[: next((i for i, c in enumerate(decoded) if c in _ENDS), len(decoded))]
-
-
-def conferencing_from_text(text: str, source_field: str = "text") -> Conferencing | None:
-    """Return the conference whose join link comes first in a text, or None."""
-    link = next(join_links_in(text), None)
-    return None if link is None else parsed(link, source_field)
+def _all_of(host: str, lower: str) -> Iterator[int]:
+    found = lower.find(host)
+    for _ in range(_MAX_CANDIDATES):
+        if found < 0:
+            return
+        # After a scheme it is found by the scheme.
+        if lower[max(0, found - 3) : found] != "://":
+            yield found
+        found = lower.find(host, found + 1)
 
 
-def parsed(link: JoinLink, source_field: str) -> Conferencing:
-    """Return a conference that was read out of a field."""
-    return Conferencing(
-        provider=link.provider,
-        source=Details(url=link.url, meeting_code=link.meeting_code),
-        state=State.READY,
-        origin=Origin.PARSED,
-        source_field=source_field,
-    )
-
-
-def _host_and_rest(url: str) -> tuple[str, str] | None:
-    """Split an https URL into its plain host and what follows, or return None."""
-    if url[:8].lower() != "https://" or len(url) > _MAX_URL:
+def _zoom_client_link(url: str, start: int, end: int) -> JoinLink | None:
+    """Return the web form of a link that opens Zoom's client (zoommtg://HOST/join?confno=ID)."""
+    rest = "https" + url[url.find("://") :]
+    split = host_and_rest(rest)
+    code = _ZOOM_ID.search(rest.partition("?")[2])
+    if split is None or code is None or not split[1].startswith("/join?"):
         return None
-    authority_end = len(url)
-    for mark in "/?#\\":
-        found = url.find(mark, 8)
-        if 0 <= found < authority_end:
-            authority_end = found
-    authority, rest = url[8:authority_end].lower(), url[authority_end:]
-    host, colon, port = authority.partition(":")
-    if (
-        "\\" in url
-        or _WHITE.search(url)
-        or not _HOST.fullmatch(host)
-        or "xn--" in host
-        or (colon and port not in {"443", "80"})
-    ):
+    password = _ZOOM_PWD.search(rest)
+    query = f"?{password[1]}" if password else ""
+    return join_link_from_url(f"https://{split[0]}/j/{code[1]}{query}", start, end)
+
+
+def _on_premises_link(text: str, url: str, start: int, end: int) -> JoinLink | None:
+    """Return a Skype for Business link on a company's own host, which its wording alone tells."""
+    inner = unwrapped(url)
+    split = host_and_rest(inner) if inner else None
+    if inner is None or split is None:
         return None
-    return host, rest
+    host, rest = split
+    if not host.startswith(("meet.", "join.", "lync.", "sfb.", "skype.")):
+        return None
+    if not ON_PREMISES.pattern.match(rest):
+        return None
+    if any(rules.has_host(host) for rules in PROVIDERS):
+        return None
+    around = text[max(0, start - _NEAR) : start] + " " + text[end : end + _NEAR]
+    if not (_SKYPE_WORDS.search(around) and _JOINING_WORDS.search(around)):
+        return None
+    return skype_link(inner, start, end)
+
+
+def skype_link(url: str, start: int = 0, end: int = 0) -> JoinLink:
+    """Return a link that its source names as one of Skype for Business."""
+    rules = SKYPE_FOR_BUSINESS
+    return JoinLink(url, rules.provider, "", rules, rules.paths[0], start, end)
