@@ -12,7 +12,7 @@ UV_COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version
   --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
   --no-emit-package conferencing-client --upgrade
 
-.PHONY: help run demo test check lint format types imports protos protos-check protos-lint \
+.PHONY: help run demo corpus bench-reading fuzz test check lint format types imports protos protos-check protos-lint \
   protos-breaking protos-release floors tools lock clean
 
 help: ## print this
@@ -29,9 +29,20 @@ demo: .venv/.runtime ## set up, then walk through every RPC on free ports and pr
 test: .venv/.dev ## set up, then run the tests; those that need a missing tool are skipped by name
 	@$(BIN)/python -m pytest $(ARGS)
 
+corpus: .venv/.dev ## score the reader on the corpus; fails below 100 %
+	@$(BIN)/python tests/corpus/scorer.py
+
+bench-reading: .venv/.dev ## the reader beside a loop of URL patterns (ARGS=--quick for the short form)
+	@$(BIN)/python benchmarks/reading.py $(ARGS)
+
+fuzz: .venv/.dev ## fuzz the reader for a minute (FUZZ_SECONDS, FUZZ_SEED)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
 # ---- What CI runs ---------------------------------------------------------------------------
 
-check: lint types imports protos-lint protos-check protos-breaking floors test ## all of CI
+check: lint types imports protos-lint protos-check protos-breaking floors corpus test ## all of CI
+	@$(MAKE) bench-reading ARGS=--quick
+	@$(MAKE) fuzz
 
 lint: .venv/.dev ## ruff, both the rules and the format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
 """Time the reader beside a loop of many URL patterns, in one run: `--quick` for a short one.
 
 README.md beside this file says what is measured and how.
-"""  # noqa: INP001 - a script
+"""
 
 from __future__ import annotations
 

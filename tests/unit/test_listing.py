@@ -10,19 +10,15 @@ from hypothesis import strategies as st
 
 from conferencing_service.core.listing import selects
 from conferencing_service.core.model import (
-    Conferencing,
     Date,
     Datespan,
     Event,
-    Provider,
-    State,
     TimePoint,
     Timespan,
     When,
 )
 from conferencing_service.core.requests import ListEvents
 from unit import strategies
-from unit.examples import details
 
 NOON = 1_893_499_200  # 2030-01-01T12:00:00Z
 HOUR, DAY = 3600, 86_400

@@ -12,10 +12,15 @@ from conferencing_service.core.reading.authority import MAX_URL, host_and_rest
 from conferencing_service.core.reading.providers import PROVIDERS
 from conferencing_service.core.reading.providers.skype_for_business import (
     ON_PREMISES,
+    ON_PREMISES_PREFIXES,
     SKYPE_FOR_BUSINESS,
 )
 from conferencing_service.core.reading.rules import JoinPath, ProviderRules
-from conferencing_service.core.reading.wrappers import unwrapped
+from conferencing_service.core.reading.wrappers import (
+    DEFENSE_HOSTS,
+    SAFELINKS_SUFFIXES,
+    unwrapped,
+)
 
 MAX_TEXT = 262_144
 """How many characters of a text are read."""
@@ -24,7 +29,7 @@ _MAX_CANDIDATES = 200
 _NEAR = 160
 # What a URL cannot hold, in text and in HTML: white space, quotes, brackets, CJK punctuation.
 _URL_END = re.compile(
-    "[\\s<>\"'`{}|^\u00a0\u200b-\u200f\u2028\u2029\u3000\u201c-\u201f\u2018-\u201b\u00ab\u00bb\u2039\u203a"
+    "[\\s\x00-\x1f\x7f-\x9f<>\"'`{}|^\u00a0\u200b-\u200f\u2028\u2029\u3000\u201c-\u201f\u2018-\u201b\u00ab\u00bb\u2039\u203a"
     "\u3001\u3002\uff0c\uff0e\uff1a\uff1b\uff01\uff1f\uff08\uff09\u300c-\u3011\u300a\u300b\uff5e\u2026]"
 )
 _PUNCTUATION = ".,:!?)]*_~"
@@ -34,12 +39,12 @@ _BEFORE_BARE = re.compile(
     "[\\s<>\"'(\\[{,;|\u00a0\u201c-\u201f\u2018-\u201b\u00ab\u2039\u3001\u3002\uff0c\uff1a\uff1b\uff08\u300c\u300e\u3010\u300a]"
 )
 _TOKEN_END = re.compile("[\\s<>\"']")
-# Hosts whose links people write without a scheme, as they end in the text.
-_BARE = (
-    *("zoom.us/", "zoom.com/", "zoomgov.com/", "zoom-x.de/", "zoom.com.cn/", "meet.google.com/"),
-    *("teams.microsoft.com/", "teams.live.com/", "webex.com/", "gotomeeting.com/"),
-    *("meet.goto.com/", "app.goto.com/", "gotomeet.me/", "meet.lync.com/", "join.skype.com/"),
-)
+# What finds a host that is written without a scheme: short, because a long needle costs more.
+_NEEDLES = ("zoom", "meet.", "teams.", "webex.", "gotom", "app.g", "join.s")
+_AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,253}", re.ASCII)
+_HOSTS = frozenset(host for rules in PROVIDERS for host in rules.hosts) | DEFENSE_HOSTS
+_SUFFIXES = (*(suffix for rules in PROVIDERS for suffix in rules.suffixes), *SAFELINKS_SUFFIXES)
+_PREFIXES = ("google.", "www.google.", *ON_PREMISES_PREFIXES)
 _ZOOM_SCHEMES = ("zoommtg", "zoomus")
 _ZOOM_ID = re.compile(r"(?:^|[?&])confno=(\d{9,11})(?:[&#]|$)", re.ASCII)
 _ZOOM_PWD = re.compile(r"[?&](pwd=[\w.-]{1,128})(?:[&#]|$)", re.ASCII)
@@ -97,11 +102,17 @@ def join_link_from_url(url: str, start: int = 0, end: int = 0) -> JoinLink | Non
     inner = unwrapped(url)
     if inner is None:
         return None
-    inner = inner.partition(";")[0].rstrip(_PUNCTUATION) if inner is not url else inner
+    if inner is not url:
+        cut = _URL_END.search(inner)
+        inner = inner[: cut.start()] if cut else inner
+        inner = inner.partition(";")[0].rstrip(_PUNCTUATION)
     split = host_and_rest(inner)
     if split is None:
         return None
     host, rest = split
+    if inner[:5].lower() == "http:":
+        # Every provider answers by TLS; a link in the clear could be changed on its way.
+        inner = "https:" + inner[5:]
     for rules in PROVIDERS:
         if rules.has_host(host):
             for path in rules.paths:
@@ -124,26 +135,43 @@ def is_provider_host(provider: Provider, url: str) -> bool:
 def join_links_in(text: str) -> Iterator[JoinLink]:
     """Yield the join links of a plain or HTML text in their order.
 
-    Reads at most 256 KiB, 200 URLs and 4,096 characters of each; takes linear time.
+    Reads at most 256 KiB, 200 URLs on hosts that could hold a meeting, and 4,096 characters of
+    each; takes linear time. A URL on any other host costs a look at its host.
     """
     text = text[:MAX_TEXT]
     bare = _bare_links(text)
     next_bare = next(bare, None)
-    position = 0
-    for _ in range(_MAX_CANDIDATES):
+    position = candidates = 0
+    other = -1
+    while candidates < _MAX_CANDIDATES:
         found = text.find("://", position)
         if found < 0:
             break
-        while next_bare is not None and next_bare.start < found - 6:
+        authority = _AUTHORITY.match(text, found + 3)
+        position = authority.end() if authority else found + 3
+        if authority is None or not _could_meet(authority[0].lower()):
+            if other < 0 or found - other > MAX_URL or _URL_END.search(text, other, found):
+                other = found
+            continue
+        if other >= 0 and not _URL_END.search(text, other, found):
+            # It stands in another URL, as the query of a redirector that nobody knows.
+            continue
+        other = -1
+        while next_bare is not None and next_bare.start < found:
             yield next_bare
             next_bare = next(bare, None)
-        position = found + 3
+        candidates += 1
         link, position = _link_at(text, found)
         if link is not None:
             yield link
     while next_bare is not None:
         yield next_bare
         next_bare = next(bare, None)
+
+
+def _could_meet(host: str) -> bool:
+    """Tell whether a lower-case host is one on which a join link, or a wrapped one, may be."""
+    return host in _HOSTS or host.endswith(_SUFFIXES) or host.startswith(_PREFIXES)
 
 
 def _link_at(text: str, found: int) -> tuple[JoinLink | None, int]:
@@ -197,35 +225,33 @@ def _bare_links(text: str) -> Iterator[JoinLink]:
     lower = text.lower()
     if len(lower) != len(text):
         lower = text
-    places = sorted({found for host in _BARE for found in _all_of(host, lower)})
-    for found in places:
-        start = found
-        while start > 0 and (lower[start - 1].isalnum() or lower[start - 1] in ".-"):
-            if found - start > 80 or not lower[start - 1].isascii():
-                break
-            start -= 1
-        before = text[start - 1] if start else " "
-        if not _BEFORE_BARE.fullmatch(before):
-            continue
-        scheme = text.rfind("://", max(0, start - _NEAR), start)
-        if scheme >= 0 and not _TOKEN_END.search(text, scheme, start):
-            # It stands in another URL, as the query of a redirector.
-            continue
+    places: set[int] = set()
+    for needle in _NEEDLES:
+        places.update(_starts_of_hosts(needle, lower))
+    for start in sorted(places)[:_MAX_CANDIDATES]:
         url, end = _url_from(text, start)
         link = join_link_from_url("https://" + url, start, end)
         if link is not None:
             yield link
 
 
-def _all_of(host: str, lower: str) -> Iterator[int]:
-    found = lower.find(host)
-    for _ in range(_MAX_CANDIDATES):
-        if found < 0:
-            return
-        # After a scheme it is found by the scheme.
-        if lower[max(0, found - 3) : found] != "://":
-            yield found
-        found = lower.find(host, found + 1)
+def _starts_of_hosts(needle: str, lower: str) -> Iterator[int]:
+    """Yield where a known host begins that is written without a scheme and goes on with a path."""
+    found = lower.find(needle)
+    while found >= 0:
+        start = found
+        while start > 0 and found - start < 64 and _AUTHORITY.match(lower, start - 1, start):
+            start -= 1
+        authority = _AUTHORITY.match(lower, start)
+        end = authority.end() if authority else found + 1
+        if lower[end : end + 1] == "/":
+            before = lower[start - 1] if start else " "
+            if _BEFORE_BARE.fullmatch(before) and _could_meet(lower[start:end]):
+                scheme = lower.rfind("://", max(0, start - _NEAR), start)
+                # In another URL it is the query of a redirector.
+                if scheme < 0 or _TOKEN_END.search(lower, scheme, start):
+                    yield start
+        found = lower.find(needle, max(end, found + 1))
 
 
 def _zoom_client_link(url: str, start: int, end: int) -> JoinLink | None:
@@ -247,7 +273,7 @@ def _on_premises_link(text: str, url: str, start: int, end: int) -> JoinLink | N
     if inner is None or split is None:
         return None
     host, rest = split
-    if not host.startswith(("meet.", "join.", "lync.", "sfb.", "skype.")):
+    if not host.startswith(ON_PREMISES_PREFIXES):
         return None
     if not ON_PREMISES.pattern.match(rest):
         return None

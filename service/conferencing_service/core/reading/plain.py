@@ -40,6 +40,9 @@ _BLOCKS = frozenset(
     ]
 )
 _SPACES = re.compile(r"[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]{1,64}")
+# What mail programs make of mark-up in plain text: quotation marks, bullets, asterisks for bold.
+_MARKS = re.compile(r"(?:> ?){1,8}|[-*\u2022\u00b7\u2013] (?=\S)")
+_BOLD = re.compile(r"(?<!\S)\*(?=\S)([^*]{1,60})\*(?=[\s:\uff1a]|$)")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 
@@ -53,7 +56,17 @@ def lines_of(text: str) -> list[str]:
     if "&" in text:
         text = html.unescape(text)
     text = _INVISIBLE.sub("", text)
-    return [_SPACES.sub(" ", line).strip() for line in text.replace("\r", "\n").split("\n")]
+    lines = [_SPACES.sub(" ", line).strip() for line in text.replace("\r", "\n").split("\n")]
+    return [_unmarked(line) for line in lines]
+
+
+def _unmarked(line: str) -> str:
+    mark = _MARKS.match(line)
+    if mark:
+        line = line[mark.end() :].lstrip()
+        bullet = _MARKS.match(line)
+        line = line[bullet.end() :] if bullet else line
+    return _BOLD.sub(r"\1", line) if "*" in line else line
 
 
 def _without_tag(tag: re.Match[str]) -> str:

@@ -19,13 +19,13 @@ from conferencing_service.core.reading.authority import host_and_rest
 MAX_LAYERS = 4
 
 _GOOGLE = re.compile(r"(?:www\.)?google\.[a-z]{2,3}(?:\.[a-z]{2})?")
-_SAFELINKS = (
+SAFELINKS_SUFFIXES = (
     ".safelinks.protection.outlook.com",
     ".safelinks.protection.outlook.us",
     ".safelinks.protection.outlook.de",
     ".safelinks.protection.office365.us",
 )
-_DEFENSE = frozenset({"urldefense.com", "urldefense.us", "urldefense.proofpoint.com"})
+DEFENSE_HOSTS = frozenset({"urldefense.com", "urldefense.us", "urldefense.proofpoint.com"})
 _ONE_SLASH = re.compile(r"(https?):/(?!/)", re.IGNORECASE)
 _RUNS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
@@ -48,11 +48,11 @@ def unwrapped(url: str) -> str | None:
 
 def _unwrapper_of(host: str, rest: str) -> Callable[[str], str | None] | None:
     """Return what takes the inner URL out of a wrapper's path and query, None for no wrapper."""
-    if host.endswith(_SAFELINKS):
+    if host.endswith(SAFELINKS_SUFFIXES):
         return lambda path: _parameter(path, ("url",))
     if rest.startswith("/url?") and _GOOGLE.fullmatch(host):
         return lambda path: _parameter(path, ("q", "url"))
-    if host in _DEFENSE:
+    if host in DEFENSE_HOSTS:
         if rest.startswith("/v2/url?"):
             return _defended_2
         if rest.startswith("/v3/__"):

@@ -19,5 +19,8 @@ SKYPE_FOR_BUSINESS = ProviderRules(
     worse_queries=("sl=",),
 )
 
+ON_PREMISES_PREFIXES = ("meet.", "join.", "lync.", "sfb.", "skype.")
+"""How companies call their own hosts."""
+
 ON_PREMISES = join_path(r"/[\w.-]{1,128}/[A-Z0-9]{4,16}/?(?:[?#]|$)")
 """The path of a link on a company's own host, which says nothing by itself."""
