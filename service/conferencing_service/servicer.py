@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar, assert_never
 
 import grpc
@@ -11,6 +12,7 @@ from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
 from conferencing_service import codec
 from conferencing_service.core import reading
 from conferencing_service.core.errors import InvalidField, UpstreamMalformed, Violation
+from conferencing_service.core.model import Conferencing
 from conferencing_service.core.operations import Operations, Written
 from conferencing_service.interceptors import current_call
 
@@ -19,6 +21,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 MAX_REPLY = 4 * 1024 * 1024 - 1024
 """What gRPC's clients take by default. A larger answer would end as RESOURCE_EXHAUSTED."""
+
+_AT_ONCE = 32 * 1024
+"""Larger inputs are read in a thread, so that other calls get their turn."""
 
 R = TypeVar("R", service.CreateEventResponse, service.UpdateEventResponse)
 
@@ -87,20 +92,27 @@ class ConferencingServicer(service_grpc.ConferencingServiceServicer):
         self, request: service.ExtractConferencingRequest, _context: Context
     ) -> service.ExtractConferencingResponse:
         asked = codec.extraction_from_proto(request)
-        match asked.kind:
-            case "google_event":
-                found = reading.conferencing_from_google(asked.event)
-            case "microsoft_event":
-                found = reading.conferencing_from_microsoft(asked.event)
-            case "icalendar":
-                found = reading.conferencing_from_icalendar(asked.text)
-            case "text":
-                found = reading.conferencing_from_text(asked.text)
-            case _:
-                assert_never(asked.kind)
+        if request.ByteSize() > _AT_ONCE:
+            found = await asyncio.to_thread(_conferencing_in, asked)
+        else:
+            found = _conferencing_in(asked)
         if found is None:
             return service.ExtractConferencingResponse()
         return service.ExtractConferencingResponse(conferencing=codec.conferencing_to_proto(found))
+
+
+def _conferencing_in(asked: codec.ExtractConferencing) -> Conferencing | None:
+    match asked.kind:
+        case "google_event":
+            return reading.conferencing_from_google(asked.event)
+        case "microsoft_event":
+            return reading.conferencing_from_microsoft(asked.event)
+        case "icalendar":
+            return reading.conferencing_from_icalendar(asked.text)
+        case "text":
+            return reading.conferencing_from_text(asked.text)
+        case _:
+            assert_never(asked.kind)
 
 
 def _written(response: type[R], written: Written) -> R:

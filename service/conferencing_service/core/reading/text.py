@@ -7,6 +7,7 @@ right before it where an invitation names the id first.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,13 @@ _TOLL_FREE = re.compile(
 )
 _REGION_AFTER = re.compile(r"\s?\(?([A-Z]{2})\)?(?=\s?[(,]|$)")
 _REGION_BEFORE = re.compile(r"\(([A-Z]{2})\)\s?$")
+# Pages that list more numbers to dial.
+_NUMBER_PAGES = re.compile(
+    r"https://(?:tel\.meet/|(?:[\w-]{1,63}\.)?zoom(?:gov)?\.(?:us|com)/u/|dialin\.lync\.com/"
+    r"|dialin\.teams\.microsoft\.com/|[\w-]{1,63}(?:\.my)?\.webex\.com/[\w.-]{1,64}/globalcallin\.php)"
+    r"[\w/.-]{0,256}",
+    re.IGNORECASE | re.ASCII,
+)
 _SIP = re.compile(
     r"(?:sip:)?([\w.+-]{1,64}@(?:zoomcrc\.com|[\w-]{1,63}(?:\.[\w-]{1,63}){0,3}\.webex\.com))",
     re.IGNORECASE | re.ASCII,
@@ -168,6 +176,7 @@ def _details(text: str, first: JoinLink, chosen: JoinLink, end: int) -> Details:
     video = EntryPoint(
         EntryPointType.VIDEO, uri=chosen.url, password=found.password, meeting_code=code
     )
+    more = _number_pages(text, first.end, end)
     phones = [_with_pin(point, found.pin) for point in found.phones.values()]
     return Details(
         url=chosen.url,
@@ -175,8 +184,17 @@ def _details(text: str, first: JoinLink, chosen: JoinLink, end: int) -> Details:
         password=found.password,
         pin=found.pin,
         phone=tuple(found.phones),
-        entry_points=(video, *phones, *found.sips.values()),
+        entry_points=(video, *phones, *found.sips.values(), *more),
     )
+
+
+def _number_pages(text: str, start: int, end: int) -> Iterator[EntryPoint]:
+    """Yield the pages with more numbers that a block names, without the PINs in their queries."""
+    window = text[start : min(end, start + _AFTER)]
+    pages = (html.unescape(match[0]).partition("?")[0] for match in _NUMBER_PAGES.finditer(window))
+    urls = (page.rstrip(".,;:!?)") for page in pages)
+    for url in dict.fromkeys(urls):
+        yield EntryPoint(EntryPointType.MORE, uri=url)
 
 
 def _with_pin(point: EntryPoint, pin: str) -> EntryPoint:
