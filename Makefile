@@ -36,13 +36,13 @@ bench-reading: .venv/.dev ## the reader beside a loop of URL patterns (ARGS=--qu
 	@$(BIN)/python benchmarks/reading.py $(ARGS)
 
 fuzz: .venv/.dev ## fuzz the reader for a minute (FUZZ_SECONDS, FUZZ_SEED)
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(BIN)/python -m pytest tests/fuzz $(ARGS)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM$$RANDOM} $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 # ---- What CI runs ---------------------------------------------------------------------------
 
 check: lint types imports protos-lint protos-check protos-breaking floors corpus test ## all of CI
 	@$(MAKE) bench-reading ARGS=--quick
-	@$(MAKE) fuzz
+	@FUZZ_SEED=20261124 $(MAKE) fuzz
 
 lint: .venv/.dev ## ruff, both the rules and the format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """Anything at all is read without an exception, a hang, a wrong type or much memory.
 
 FUZZ_SECONDS says how long the run takes in all, FUZZ_SEED where it begins; a failure names its seed.
+`make test` and CI begin at the same seed every time, `make fuzz` at a new one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from corpus import scorer
 T = TypeVar("T")
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "5"))
-SEED = int(os.environ.get("FUZZ_SEED") or random.SystemRandom().randrange(2**32))
+SEED = int(os.environ.get("FUZZ_SEED") or 20261124)
 EXAMPLES = 25
 """Inputs per seed."""
 

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from conferencing_service.core.model import Provider
 from conferencing_service.core.reading.authority import MAX_URL, host_and_rest
@@ -32,6 +33,7 @@ _URL_END = re.compile(
     "[\\s\x00-\x1f\x7f-\x9f<>\"'`{}|^\u00a0\u200b-\u200f\u2028\u2029\u3000\u201c-\u201f\u2018-\u201b\u00ab\u00bb\u2039\u203a"
     "\u3001\u3002\uff0c\uff0e\uff1a\uff1b\uff01\uff1f\uff08\uff09\u300c-\u3011\u300a\u300b\uff5e\u2026]"
 )
+_KEPT = "".join(map(chr, range(0x21, 0x7F)))
 _PUNCTUATION = ".,:!?)]*_~"
 _REFERENCE = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 # What may stand before a host that is written without a scheme; a full-width dot may not.
@@ -110,6 +112,9 @@ def join_link_from_url(url: str, start: int = 0, end: int = 0) -> JoinLink | Non
     if split is None:
         return None
     host, rest = split
+    if not inner.isascii():
+        # Its host is plain; what a structure holds behind it is kept in the form that URLs have.
+        inner = quote(inner, safe=_KEPT)
     if inner[:5].lower() == "http:":
         # Every provider answers by TLS; a link in the clear could be changed on its way.
         inner = "https:" + inner[5:]
