@@ -6,13 +6,15 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 GRPCURL_VERSION := v1.9.3
+PROTOC_GEN_GO_VERSION := v1.36.11
+PROTOC_GEN_GO_GRPC_VERSION := v1.5.1
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 UV_COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
   --no-emit-package conferencing-client --upgrade
 
-.PHONY: help run demo corpus bench-reading fuzz test check lint format types imports protos protos-check protos-lint \
+.PHONY: help run demo test faults soak corpus bench-reading fuzz check lint format types imports protos protos-check protos-lint \
   protos-breaking protos-release floors tools lock clean
 
 help: ## print this
@@ -27,7 +29,15 @@ demo: .venv/.runtime ## set up, then walk through every RPC on free ports and pr
 	@exec $(BIN)/conferencing-service demo --sandbox
 
 test: .venv/.dev ## set up, then run the tests; those that need a missing tool are skipped by name
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/ledger $(ARGS)
+
+faults: .venv/.dev ## the ledger's tests under faults: some minutes (LEDGER_SEED repeats a run)
+	@$(BIN)/python -m pytest -s tests/ledger $(ARGS)
+
+soak: .venv/.dev ## the same with full counts, and a minute's outage: hours
+	@LEDGER_SEEDS=20000 REPLICA_KEYS=500 REPLICA_DUPLICATES=50 KILLS=200 CANCELS=1000 \
+	  $(BIN)/python -m pytest -s tests/ledger $(ARGS)
+	@OUTAGE_SECONDS=60 $(BIN)/python -m pytest -s tests/rpc/test_outage.py $(ARGS)
 
 corpus: .venv/.dev ## score the reader on the corpus; fails below 100 %
 	@$(BIN)/python tests/corpus/scorer.py
@@ -41,6 +51,7 @@ fuzz: .venv/.dev ## fuzz the reader for a minute (FUZZ_SECONDS, FUZZ_SEED)
 # ---- What CI runs ---------------------------------------------------------------------------
 
 check: lint types imports protos-lint protos-check protos-breaking floors corpus test ## all of CI
+	@$(MAKE) faults
 	@$(MAKE) bench-reading ARGS=--quick
 	@FUZZ_SEED=20261124 $(MAKE) fuzz
 
@@ -56,26 +67,45 @@ types: .venv/.dev ## mypy, strict
 imports: .venv/.dev ## the direction of imports
 	@$(BIN)/lint-imports --cache-dir .cache/import-linter
 
-tools: ## install what the tests of other languages need: Node, Go, grpcurl, npm packages
+tools: ## install what some tests need: Node, Go, grpcurl, generators, packages, PostgreSQL
 	@command -v node >/dev/null && command -v npm >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; }
 	@command -v go >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends golang-go; }
 	@test -x .tools/bin/grpcurl || \
 	  GOBIN=$(CURDIR)/.tools/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION)
+	@.tools/bin/protoc-gen-go --version 2>/dev/null | grep -qwF '$(PROTOC_GEN_GO_VERSION:v%=%)' || \
+	  GOBIN=$(CURDIR)/.tools/bin go install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
+	@.tools/bin/protoc-gen-go-grpc --version 2>/dev/null | grep -qwF '$(PROTOC_GEN_GO_GRPC_VERSION:v%=%)' || \
+	  GOBIN=$(CURDIR)/.tools/bin go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC_VERSION)
+	@cd clients/go && go build ./...
+	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; }
 	@npm ci --prefix tests/sandbox/node --no-audit --no-fund --loglevel=error
+	@npm ci --prefix clients/typescript --no-audit --no-fund --loglevel=error
 
 # ---- The contract ---------------------------------------------------------------------------
 
-protos: .venv-protos/.done ## generate clients/python/conferencing/v1 out of protos/
+protos: .venv-protos/.done .venv/.dev ## generate the stubs in Python, TypeScript and Go, and the reference, out of protos/
 	@scripts/generate-stubs .venv-protos/bin/python clients/python
 	@echo "generated clients/python/conferencing/v1"
+	@scripts/generate-clients .venv-protos/bin/python clients
+	@scripts/generate-reference .venv-protos/bin/python docs/reference.md
+	@echo "generated docs/reference.md"
 
-protos-check: .venv-protos/.done ## fail if the committed stubs are not what protos/ generates
-	@rm -rf build/stubs && mkdir -p build/stubs
+protos-check: .venv-protos/.done .venv/.dev ## fail if the committed stubs and reference are not what protos/ generates
+	@rm -rf build/stubs build/clients && mkdir -p build/stubs
 	@scripts/generate-stubs .venv-protos/bin/python build/stubs
 	@diff -r -x __pycache__ build/stubs/conferencing/v1 clients/python/conferencing/v1 && \
-	  echo "the committed stubs are fresh"
+	  echo "the committed stubs in Python are fresh"
+	@scripts/generate-clients .venv-protos/bin/python build/clients
+	@for stubs in typescript/src/gen go/conferencing/v1; do \
+	  test -d build/clients/$$stubs || continue; \
+	  diff -r build/clients/$$stubs clients/$$stubs || exit 1; \
+	  echo "clients/$$stubs is fresh"; \
+	done
+	@scripts/generate-reference .venv-protos/bin/python build/reference.md
+	@diff build/reference.md docs/reference.md && echo "docs/reference.md is fresh"
 
 protos-lint: .venv/.dev build/conferencing.binpb ## buf lint (STANDARD, COMMENTS) and format
 	@$(BIN)/buf lint build/conferencing.binpb --path conferencing/v1 --config protos/buf.yaml
@@ -126,4 +156,5 @@ lock: ## refresh requirements/*.txt (hashes, no addresses)
 	@$(UV_COMPILE) --group protos -o requirements/protos.txt
 
 clean: ## remove everything that the commands above made
-	@rm -rf .venv .venv-protos .venv-lock .venv-floors .tools .cache build .data tests/sandbox/node/node_modules
+	@rm -rf .venv .venv-protos .venv-lock .venv-floors .tools .cache build .data tests/sandbox/node/node_modules \
+	  clients/typescript/{node_modules,dist,build}

@@ -1,10 +1,14 @@
-"""Uses the installed client package for real: import, a round trip, a rich error over a channel."""
+"""Uses the installed client package for real: stubs over a channel, then its README's quickstart."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from pathlib import Path
 
 import google.protobuf
 import grpc
@@ -12,9 +16,13 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from conferencing.testing import ScriptedServer
 from conferencing.v1 import conferencing_pb2, error_reason_pb2, event_pb2
 from conferencing.v1 import conferencing_service_pb2 as service
 from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
+
+README = Path(__file__).parents[1] / "clients" / "python" / "README.md"
+ADDRESS = "127.0.0.1:50051"
 
 
 class Servicer(service_grpc.ConferencingServiceServicer):
@@ -38,6 +46,15 @@ class Servicer(service_grpc.ConferencingServiceServicer):
 
 def main() -> int:
     """Return 0 if everything came through as it was sent; raises otherwise."""
+    use_stubs()
+    use_clients()
+    versions = (sys.version.split()[0], google.protobuf.__version__, metadata.version("grpcio"))
+    sys.stdout.write("the client works: python {}, protobuf {}, grpcio {}\n".format(*versions))
+    return 0
+
+
+def use_stubs() -> None:
+    """Send messages there and back, and decode a rich error."""
     server = grpc.server(ThreadPoolExecutor(1))
     service_grpc.add_ConferencingServiceServicer_to_server(Servicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -64,9 +81,29 @@ def main() -> int:
         else:
             raise ValueError("the refusal did not come through")
     server.stop(None)
-    versions = (sys.version.split()[0], google.protobuf.__version__, metadata.version("grpcio"))
-    sys.stdout.write("the client works: python {}, protobuf {}, grpcio {}\n".format(*versions))
-    return 0
+
+
+def use_clients() -> None:
+    """Run the examples of the README's quickstart, for asyncio and blocking."""
+    text = README.read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[:2]
+    for example, last_words in zip(examples, ("event: Planning", "Planning"), strict=True):
+        with ScriptedServer() as server, contextlib.redirect_stdout(io.StringIO()) as said:
+            event = event_pb2.Event(id="1", title="Planning")
+            server.fails("OUTCOME_UNKNOWN", rpc="CreateEvent", times=5)
+            server.answers(service.CreateEventResponse(event=event))
+            server.fails("CROSS_PLATFORM_AUTOCREATE", rpc="CreateEvent")
+            server.answers(service.UpdateEventResponse(event=event))
+            page = service.ListEventsResponse(events=[event])
+            page.next_page_token = "2"  # noqa: S105 - it names a page
+            server.answers(page)
+            server.answers(service.ListEventsResponse(events=[event]))
+            server.answers(service.DeleteEventResponse())
+            program = example.replace(ADDRESS, server.target)
+            exec(compile(program, README.name, "exec"), {"__name__": "__main__"})  # noqa: S102
+        lines = [line.strip() for line in said.getvalue().splitlines()]
+        if lines[-2:] != [last_words] * 2:
+            raise ValueError(f"the example said {lines}")
 
 
 if __name__ == "__main__":

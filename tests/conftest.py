@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from support.postgresql import PostgreSql, postgresql
 from support.sandbox import Grant, Sandbox, running
 from support.service import Service, serving
 
@@ -15,6 +16,12 @@ def sandbox() -> Iterator[Sandbox]:
     # Without rate limits: the calls of many tests share the second.
     with running("--events-per-second", "0", "--grants-per-second", "0") as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSql]:
+    with postgresql() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,64 +1,39 @@
-"""The command: parse, build, serve."""
+"""The program: a command runs, and its ending becomes the exit status."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
+import io
+import os
 import sys
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import uvloop
+import click
 
-from conferencing_service import __version__
-from conferencing_service.demo import demo
-from conferencing_service.server import serve
-from conferencing_service.settings import SettingsError, settings_from_environment
-from conferencing_service.telemetry import log_to
-
-REFUSED_TO_START = 2
+from conferencing_service.commands.endings import DONE, INTERRUPTED
+from conferencing_service.commands.program import program
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, or 2 when the start was refused (one line on stderr says why)."""
-    parser = argparse.ArgumentParser(
-        prog="conferencing-service",
-        description="Puts conferences on calendar events and reads their join details, over gRPC.",
-        epilog="Settings are environment variables; README.md has the table.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    command = commands.add_parser("serve", help="serve until SIGTERM")
-    command.add_argument("--sandbox", action="store_true", help="with the embedded sandbox")
-    command = commands.add_parser("demo", help="walk through every RPC on free ports, then stop")
-    command.add_argument(
-        "--sandbox", action="store_true", required=True, help="the demo runs on the sandbox only"
-    )
-    arguments = parser.parse_args(argv)
+    """Run a command; return its exit status, 2 when the start was refused (one line says why)."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A foreign name that the terminal's encoding lacks is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        settings = settings_from_environment()
-        log_to(sys.stderr, settings.log_level)
-        if arguments.command == "demo":
-            return _run(demo(settings, say=_say))
-        return _run(_serve(settings, with_sandbox=arguments.sandbox))
-    except SettingsError as error:
-        sys.stderr.write(f"conferencing-service: {error}\n")
-        return REFUSED_TO_START
-
-
-async def _serve(settings: Any, *, with_sandbox: bool) -> int:
-    await serve(settings, with_sandbox=with_sandbox, say=_say)
-    return 0
-
-
-def _run(work: Coroutine[Any, Any, int]) -> int:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        with program.make_context("conferencing-service", arguments) as context:
+            return int(program.invoke(context))
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what is left in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import conferencing_service_pb2_grpc as s_grpc
 from conferencing.v1 import event_pb2 as e
 from conferencing_service.embedded import API_KEY, SandboxProcess
+from conferencing_service.ledger_parts import ledger_beside_sandbox, opened_ledger
 from conferencing_service.server import Server, Vendor, nylas_upstream, page_key_of
 from conferencing_service.settings import Settings
 from conferencing_service.telemetry import tracer_provider_for
@@ -40,27 +41,36 @@ async def demo(settings: Settings, *, say: Say) -> int:
     settings = settings.model_copy(
         update={"listen": "127.0.0.1:0", "sandbox_listen": "127.0.0.1:0"}
     )
+    with ledger_beside_sandbox(settings) as complete:
+        return await _walk_through(complete, say)
+
+
+async def _walk_through(settings: Settings, say: Say) -> int:
     exporter = InMemorySpanExporter()
     tracer_provider = tracer_provider_for(settings.exporter())
     tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
     sandbox = await SandboxProcess.start(settings)
     vendor = Vendor(sandbox.url, SecretStr(API_KEY))
     upstream = nylas_upstream(vendor, settings, tracer_provider)
-    server = Server(
-        settings=settings,
-        upstream=upstream,
-        page_key=page_key_of(vendor.api_key),
-        tracer_provider=tracer_provider,
-        reflection_on=False,
-    )
     try:
-        port = await server.start()
-        say(f"sandbox  {sandbox.url}\nserving  127.0.0.1:{port}\n")
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            walk = _Walk(s_grpc.ConferencingServiceStub(channel), tracer_provider, exporter, say)
-            return await walk.all_steps()
+        async with opened_ledger(settings) as opened:
+            server = Server(
+                settings=settings,
+                upstream=upstream,
+                opened=opened,
+                page_key=page_key_of(vendor.api_key),
+                tracer_provider=tracer_provider,
+                reflection_on=False,
+            )
+            port = await server.start()
+            try:
+                say(f"sandbox  {sandbox.url}\nserving  127.0.0.1:{port}\n")
+                async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                    stub = s_grpc.ConferencingServiceStub(channel)
+                    return await _Walk(stub, tracer_provider, exporter, say).all_steps()
+            finally:
+                await server.stop(5.0)
     finally:
-        await server.stop(5.0)
         await upstream.aclose()
         await sandbox.stop()
         tracer_provider.shutdown()

@@ -240,8 +240,12 @@ async def _abort(context: Context, call: Call, ended: Ended) -> None:
         trailers.append(("upstream-request-id", call.upstream_request_id))
     code = code_of(ended.reason)
     if code is grpc.StatusCode.UNAVAILABLE and ended.retry_after is not None:
-        # gRPC's own retries know this and not RetryInfo (gRFC A6).
-        trailers.append(("grpc-retry-pushback-ms", str(round(ended.retry_after * 1000))))
+        # gRPC's own retries know this and not RetryInfo (gRFC A6). They do not compare it with the
+        # deadline: the caller would sleep into it, and never learn the reason.
+        left = context.time_remaining()
+        waits = left is None or ended.retry_after < left
+        pushback = round(ended.retry_after * 1000) if waits else -1
+        trailers.append(("grpc-retry-pushback-ms", str(pushback)))
     await context.abort(code, ended.status.message, tuple(trailers))
 
 

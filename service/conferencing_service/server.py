@@ -25,16 +25,24 @@ from conferencing.v1.conferencing_service_pb2_grpc import (
     add_ConferencingServiceServicer_to_server,
 )
 from conferencing_service import __version__
+from conferencing_service.core.completion import Completion
 from conferencing_service.core.conferences import Conferences
 from conferencing_service.core.effects import Effects
 from conferencing_service.core.grants import GrantDirectory
-from conferencing_service.core.operations import Operations
 from conferencing_service.core.paging import PageTokens
+from conferencing_service.core.reads import Reads
 from conferencing_service.core.upstream import CalendarUpstream, Clock
 from conferencing_service.core.validation import TimeZones
+from conferencing_service.core.writes import Writes
 from conferencing_service.embedded import API_KEY, SandboxProcess
 from conferencing_service.health import Health, Reflection
 from conferencing_service.interceptors import SERVICE, RpcInterceptor
+from conferencing_service.ledger_parts import (
+    OpenStore,
+    ledger_beside_sandbox,
+    ledger_parts,
+    opened_ledger,
+)
 from conferencing_service.servicer import ConferencingServicer
 from conferencing_service.settings import Settings, SettingsError
 from conferencing_service.telemetry import tracer_provider_for
@@ -69,6 +77,9 @@ _OPTIONS = (
     # Clients that keep a connection warm are welcome; the default takes them for an attack.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # Above 1,000 calls that nobody has taken up yet, the default ends some at random, as CANCELLED.
+    ("grpc.server.max_pending_requests", 20_000),
+    ("grpc.server.max_pending_requests_hard_limit", 40_000),
 )
 
 
@@ -106,7 +117,7 @@ def nylas_upstream(
         sandbox_header="conferencing-sandbox",
         sleep=sleep,
     )
-    return NylasUpstream(client, settings.write_timeout)
+    return NylasUpstream(client, settings.write_timeout, settings.marker_key.value)
 
 
 class Server:
@@ -115,6 +126,7 @@ class Server:
     Args:
         settings: the settings.
         upstream: where the calendars are.
+        opened: the ledger's store; whoever opened it closes it.
         page_key: the secret of page tokens, the same in every replica.
         tracer_provider: where spans go.
         reflection_on: whether callers may ask for the contract.
@@ -127,6 +139,7 @@ class Server:
         *,
         settings: Settings,
         upstream: CalendarUpstream,
+        opened: OpenStore,
         page_key: bytes,
         tracer_provider: TracerProvider,
         reflection_on: bool,
@@ -136,14 +149,32 @@ class Server:
         tracer = tracer_provider.get_tracer("conferencing_service", __version__)
         grants = GrantDirectory(clock)
         self._effects = Effects()
-        operations = Operations(
-            registry=SingleUpstream(upstream),
-            grants=grants,
-            conferences=Conferences(grants, settings.cross_platform_autocreate, tracer),
+        registry = SingleUpstream(upstream)
+        conferences = Conferences(grants, settings.cross_platform_autocreate, tracer)
+        ledger = ledger_parts(
+            opened,
+            settings,
+            registry=registry,
+            settle=upstream.capabilities.settle_seconds,
             effects=self._effects,
-            page_tokens=PageTokens(page_key),
-            zones=TimeZones(),
+            clock=clock,
             sleep=sleep,
+        )
+        self._resumer = ledger.resumer
+        reads = Reads(
+            registry=registry,
+            grants=grants,
+            conferences=conferences,
+            page_tokens=PageTokens(page_key),
+        )
+        writes = Writes(
+            registry=registry,
+            grants=grants,
+            conferences=conferences,
+            ledger=ledger.ledger,
+            effects=self._effects,
+            completion=Completion(self._effects, sleep),
+            zones=TimeZones(),
         )
         interceptor = RpcInterceptor(
             tracer=tracer,
@@ -155,7 +186,7 @@ class Server:
         self._health = Health(self._stopping)
         self._listen = settings.listen
         self._server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
-        add_ConferencingServiceServicer_to_server(ConferencingServicer(operations), self._server)
+        add_ConferencingServiceServicer_to_server(ConferencingServicer(reads, writes), self._server)
         add_HealthServicer_to_server(self._health, self._server)
         if reflection_on:
             names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -171,14 +202,16 @@ class Server:
         except (OSError, RuntimeError) as error:
             raise SettingsError(f"CONFERENCING_LISTEN: cannot listen on {self._listen}") from error
         await self._server.start()
+        self._resumer.start()
         await self._health.serve()
         return port
 
     async def stop(self, grace: float) -> None:
         """Say NOT_SERVING, let calls and writes under way end within `grace` seconds, stop.
 
-        Whoever still waits for a write shortly before that is told that its outcome is not known:
-        gRPC itself would say UNAVAILABLE, which means that nothing was written.
+        Whoever still waits for a write shortly before that is told how it stands: gRPC itself would
+        say UNAVAILABLE, and of a delete that would be wrong. What is cut off is left to the next
+        server with the same ledger.
         """
         self._effects.draining = True
         await self._health.enter_graceful_shutdown()
@@ -189,6 +222,8 @@ class Server:
             _log.warning("writes under way were cut off at shutdown", extra={"writes": left})
             self._effects.abandon()
         await stopped
+        await self._effects.cut_off(_LAST_WORDS)
+        await self._resumer.stop()
 
 
 async def _try_to_listen(address: str) -> None:
@@ -228,20 +263,22 @@ async def serve(settings: Settings, *, with_sandbox: bool, say: Callable[[str], 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if not with_sandbox:
-        await _serve_until(stop, settings, _vendor(settings), say, is_sandbox=False)
+        await _serve_until(stop, settings, vendor_of(settings), say, is_sandbox=False)
         return
     if settings.nylas_region is not None:
         raise SettingsError("CONFERENCING_NYLAS_REGION: cannot be combined with --sandbox")
-    sandbox = await SandboxProcess.start(settings)
-    try:
-        say(f"sandbox  {sandbox.url}  (API key: {API_KEY})")
-        vendor = Vendor(sandbox.url, SecretStr(API_KEY))
-        await _serve_until(stop, settings, vendor, say, is_sandbox=True)
-    finally:
-        await sandbox.stop()
+    with ledger_beside_sandbox(settings) as complete:
+        sandbox = await SandboxProcess.start(complete)
+        try:
+            say(f"sandbox  {sandbox.url}  (API key: {API_KEY})")
+            vendor = Vendor(sandbox.url, SecretStr(API_KEY))
+            await _serve_until(stop, complete, vendor, say, is_sandbox=True)
+        finally:
+            await sandbox.stop()
 
 
-def _vendor(settings: Settings) -> Vendor:
+def vendor_of(settings: Settings) -> Vendor:
+    """Return the vendor that the settings name; raises SettingsError where they name none."""
     if settings.nylas_region is None:
         raise SettingsError(
             "CONFERENCING_NYLAS_REGION: no upstream is set (us, eu or a URL); "
@@ -261,22 +298,24 @@ async def _serve_until(
     tracer_provider = tracer_provider_for(settings.exporter())
     upstream = nylas_upstream(vendor, settings, tracer_provider)
     reflection_on = is_sandbox if settings.reflection is None else settings.reflection
-    server = Server(
-        settings=settings,
-        upstream=upstream,
-        page_key=page_key_of(vendor.api_key),
-        tracer_provider=tracer_provider,
-        reflection_on=reflection_on,
-    )
     try:
-        port = await server.start()
-        host = settings.listen.rpartition(":")[0]
-        say(f"serving  {SERVICE} on {host}:{port}")
-        if is_sandbox:
-            say(_FIRST_CALLS.format(address=f"{host}:{port}"))
-        await stop.wait()
-        say("stopping")
-        await server.stop(settings.shutdown_grace)
+        async with opened_ledger(settings) as opened:
+            server = Server(
+                settings=settings,
+                upstream=upstream,
+                opened=opened,
+                page_key=page_key_of(vendor.api_key),
+                tracer_provider=tracer_provider,
+                reflection_on=reflection_on,
+            )
+            port = await server.start()
+            host = settings.listen.rpartition(":")[0]
+            say(f"serving  {SERVICE} on {host}:{port}")
+            if is_sandbox:
+                say(_FIRST_CALLS.format(address=f"{host}:{port}"))
+            await stop.wait()
+            say("stopping")
+            await server.stop(settings.shutdown_grace)
     finally:
         await upstream.aclose()
         tracer_provider.shutdown()

@@ -13,7 +13,8 @@ from conferencing_service import codec
 from conferencing_service.core import reading
 from conferencing_service.core.errors import InvalidField, UpstreamMalformed, Violation
 from conferencing_service.core.model import Conferencing
-from conferencing_service.core.operations import Operations, Written
+from conferencing_service.core.reads import Reads
+from conferencing_service.core.writes import Writes, Written
 from conferencing_service.interceptors import current_call
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -32,24 +33,26 @@ class ConferencingServicer(service_grpc.ConferencingServiceServicer):
     """The service's RPCs.
 
     Args:
-        operations: does what they ask.
+        reads: what the reading ones do.
+        writes: what the writing ones do.
     """
 
-    def __init__(self, operations: Operations) -> None:
-        self._operations = operations
+    def __init__(self, reads: Reads, writes: Writes) -> None:
+        self._reads = reads
+        self._writes = writes
 
     async def CreateEvent(  # noqa: D102, N802
         self, request: service.CreateEventRequest, _context: Context
     ) -> service.CreateEventResponse:
         asked = codec.create_event_from_proto(request)
-        written = await self._operations.create_event(current_call(), asked)
+        written = await self._writes.create_event(current_call(), asked)
         return _written(service.CreateEventResponse, written)
 
     async def GetEvent(  # noqa: D102, N802
         self, request: service.GetEventRequest, _context: Context
     ) -> service.GetEventResponse:
         asked = codec.get_event_from_proto(request)
-        event = await self._operations.get_event(current_call(), asked)
+        event = await self._reads.get_event(current_call(), asked)
         response = service.GetEventResponse(event=codec.event_to_proto(event))
         if response.ByteSize() > MAX_REPLY:
             raise UpstreamMalformed
@@ -59,7 +62,7 @@ class ConferencingServicer(service_grpc.ConferencingServiceServicer):
         self, request: service.ListEventsRequest, _context: Context
     ) -> service.ListEventsResponse:
         asked = codec.list_events_from_proto(request)
-        page = await self._operations.list_events(current_call(), asked)
+        page = await self._reads.list_events(current_call(), asked)
         response = service.ListEventsResponse(
             events=map(codec.event_to_proto, page.events), next_page_token=page.next_page_token
         )
@@ -71,21 +74,21 @@ class ConferencingServicer(service_grpc.ConferencingServiceServicer):
         self, request: service.UpdateEventRequest, _context: Context
     ) -> service.UpdateEventResponse:
         asked = codec.update_event_from_proto(request)
-        written = await self._operations.update_event(current_call(), asked)
+        written = await self._writes.update_event(current_call(), asked)
         return _written(service.UpdateEventResponse, written)
 
     async def DeleteEvent(  # noqa: D102, N802
         self, request: service.DeleteEventRequest, _context: Context
     ) -> service.DeleteEventResponse:
         asked = codec.delete_event_from_proto(request)
-        await self._operations.delete_event(current_call(), asked)
+        await self._writes.delete_event(current_call(), asked)
         return service.DeleteEventResponse()
 
     async def CheckCompatibility(  # noqa: D102, N802
         self, request: service.CheckCompatibilityRequest, _context: Context
     ) -> service.CheckCompatibilityResponse:
         asked = codec.check_compatibility_from_proto(request)
-        answer = await self._operations.check_compatibility(current_call(), asked)
+        answer = await self._reads.check_compatibility(current_call(), asked)
         return codec.check_compatibility_to_proto(*answer)
 
     async def ExtractConferencing(  # noqa: D102, N802

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -30,6 +30,15 @@ class TracesExporter(enum.StrEnum):
     OTLP = "otlp"
     CONSOLE = "console"
     NONE = "none"
+
+
+class MarkerKey(enum.StrEnum):
+    """The metadata keys that Nylas can look events up by, but key5, which its scheduler uses."""
+
+    KEY1 = "key1"
+    KEY2 = "key2"
+    KEY3 = "key3"
+    KEY4 = "key4"
 
 
 class Settings(BaseSettings):
@@ -71,6 +80,25 @@ class Settings(BaseSettings):
     write_timeout: Annotated[float, Field(gt=0, le=3600)] = 100.0
     """Seconds that a write may take; above the vendor's own 90."""
 
+    ledger_url: SecretStr | None = None
+    """sqlite:///path or postgresql://...; unset: SQLite in a directory of its own, below the user's
+    state directory, or with the sandbox a temporary one."""
+
+    ledger_retention: Annotated[float, Field(gt=0)] = 7 * 86_400.0
+    """Seconds for which an answer is kept for repetitions."""
+
+    settle_window: Annotated[float, Field(ge=0, le=3600)] | None = None
+    """Seconds after a lost answer in which its effect may still appear; unset: the upstream's own."""
+
+    lease_margin: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds by which a lease outlasts a write."""
+
+    resume_interval: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """Seconds between two looks for operations whose owner is gone."""
+
+    marker_key: MarkerKey = MarkerKey.KEY4
+    """The metadata key that holds what the ledger finds events by; callers cannot write it."""
+
     shutdown_grace: Annotated[float, Field(ge=0, le=3600)] = 30.0
     """Seconds that calls under way get at SIGTERM."""
 
@@ -85,6 +113,9 @@ class Settings(BaseSettings):
 
     sandbox_faults: Annotated[str, NoDecode] = ""
     """Faults that the embedded sandbox starts with, as JSON."""
+
+    state_home: Path | None = Field(default=None, validation_alias="XDG_STATE_HOME")
+    """Where programs of this user keep what is to outlast them; unset: ~/.local/state."""
 
     traces_exporter: TracesExporter | None = Field(
         default=None, validation_alias="OTEL_TRACES_EXPORTER"
@@ -129,6 +160,13 @@ class Settings(BaseSettings):
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
 
+    @field_validator("ledger_url")
+    @classmethod
+    def _ledger(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_ledger_url(value.get_secret_value())
+        return value
+
     @model_validator(mode="after")
     def _one_key(self) -> Self:
         if self.nylas_api_key is not None and self.nylas_api_key_file is not None:
@@ -144,6 +182,14 @@ class Settings(BaseSettings):
                 "CONFERENCING_DEFAULT_DEADLINE: must not be above CONFERENCING_MAX_DEADLINE"
             )
         return self
+
+    def ledger(self) -> str:
+        """Return the URL of the ledger's store."""
+        if self.ledger_url is not None:
+            return self.ledger_url.get_secret_value()
+        home = self.state_home or Path.home() / ".local" / "state"
+        path = home.absolute() / "conferencing-service" / "ledger" / "ledger.sqlite"
+        return f"sqlite://{quote(str(path))}"
 
     def exporter(self) -> TracesExporter:
         """Return where spans go."""
@@ -198,6 +244,19 @@ def base_url_of_region(region: str) -> str:
     ):
         raise ValueError("must be us, eu, or an https URL without a path (http on loopback)")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def check_ledger_url(url: str) -> None:
+    """Raise ValueError where a URL names no store."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is none
+    except ValueError:
+        parts = urlsplit("")
+    names_file = parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/")
+    names_server = parts.scheme in {"postgresql", "postgres"} and parts.path.strip("/")
+    if not names_file and not names_server:
+        raise ValueError("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE")
 
 
 def is_loopback(host: str) -> bool:

@@ -82,9 +82,25 @@ STATUSES: Mapping[Reason, tuple[grpc.StatusCode, str]] = {
         _Code.UNAVAILABLE,
         "The upstream cannot be reached; nothing was written. Repeat the same request.",
     ),
+    Reason.OUTCOME_UNKNOWN: (
+        _Code.UNAVAILABLE,
+        "The write's answer was lost and is being looked for. Repeat the same request.",
+    ),
     Reason.OUTCOME_UNRESOLVED: (
         _Code.UNKNOWN,
         "The write was sent and may have happened. Look at the calendar before repeating it.",
+    ),
+    Reason.REQUEST_ID_REUSED: (
+        _Code.INVALID_ARGUMENT,
+        "This request_id was used before with another payload.",
+    ),
+    Reason.REQUEST_IN_PROGRESS: (
+        _Code.UNAVAILABLE,
+        "The same request is under way elsewhere. Repeat it to learn how it ends.",
+    ),
+    Reason.LEDGER_UNAVAILABLE: (
+        _Code.UNAVAILABLE,
+        "The ledger cannot note the request, so nothing was written. Repeat the same request.",
     ),
     Reason.NOT_STARTED: (
         _Code.DEADLINE_EXCEEDED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pty
 import sysconfig
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -57,15 +58,81 @@ class Command:
         return self.errors.read_text()
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A run of the command that has ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-async def start(tmp_path):
-    """Start the command with arguments and settings; nothing of it is left behind."""
-    started = []
+def environment(tmp_path):
+    """What a command is started with: no settings but free ports and a state of its own."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("CONFERENCING_", "OTEL_"))
+        and name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}
     }
+    return {
+        **inherited,
+        "CONFERENCING_LISTEN": "127.0.0.1:0",
+        "CONFERENCING_SANDBOX_LISTEN": "127.0.0.1:0",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+
+
+@pytest.fixture
+def run(environment):
+    """Run the command to its end; with a terminal, stdout is one."""
+
+    async def run(*arguments, given=b"", terminal=False, **settings):
+        ours, theirs = pty.openpty() if terminal else (None, asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            COMMAND,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=theirs,
+            stderr=asyncio.subprocess.PIPE,
+            env={**environment, "TERM": "xterm-256color", **settings},
+        )
+        shown = None
+        if terminal:
+            os.close(theirs)
+            shown = asyncio.create_task(asyncio.to_thread(read_terminal, ours))
+        try:
+            async with asyncio.timeout(GUARD):
+                stdout, stderr = await process.communicate(given)
+        except TimeoutError:
+            process.kill()
+            raise
+        if terminal:
+            stdout = (await shown).replace(b"\r\n", b"\n")
+        assert b"Traceback" not in stdout + stderr
+        return Ran(process.returncode, stdout.decode(), stderr.decode())
+
+    return run
+
+
+def read_terminal(ours):
+    """What was written to a terminal, until nobody holds its other end."""
+    written = b""
+    try:
+        # At the end Linux says EIO.
+        with suppress(OSError):
+            while part := os.read(ours, 65_536):
+                written += part
+    finally:
+        os.close(ours)
+    return written
+
+
+@pytest.fixture
+async def start(tmp_path, environment):
+    """Start the command with arguments and settings; nothing of it is left behind."""
+    started = []
 
     async def start(*arguments, **settings):
         errors = tmp_path / f"stderr-{len(started)}"
@@ -77,12 +144,7 @@ async def start(tmp_path):
                 stdout=asyncio.subprocess.PIPE,
                 stderr=file,
                 limit=2**24,
-                env={
-                    **inherited,
-                    "CONFERENCING_LISTEN": "127.0.0.1:0",
-                    "CONFERENCING_SANDBOX_LISTEN": "127.0.0.1:0",
-                    **settings,
-                },
+                env={**environment, **settings},
             )
         started.append(Command(process, errors))
         return started[-1]

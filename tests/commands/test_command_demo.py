@@ -24,9 +24,21 @@ async def test_it_walks_through_every_rpc_and_prints_answers_and_traces(start):
         assert json.loads(line)["message"] == "rpc"
 
 
-async def test_a_write_whose_answer_is_lost_makes_it_fail(start):
+async def test_a_write_whose_answer_is_lost_is_found_and_does_not_make_it_fail(start):
     faults = json.dumps([{"kind": "reset_after_commit", "method": "POST"}])
     command = await start("demo", "--sandbox", CONFERENCING_SANDBOX_FAULTS=faults)
+    assert await command.end() == 0, command.stdout
+    assert command.stdout.endswith("steps answered as expected\n")
+
+
+async def test_a_write_of_which_nothing_can_be_found_makes_it_fail(start):
+    faults = json.dumps([{"kind": "insert_refused", "method": "POST"}])
+    command = await start(
+        "demo",
+        "--sandbox",
+        CONFERENCING_SANDBOX_FAULTS=faults,
+        CONFERENCING_SETTLE_WINDOW="0.2",
+    )
     assert await command.end() == 1
     assert "reason: OUTCOME_UNRESOLVED" in command.stdout
     assert "1 of " in command.stdout.split("\n")[-3]

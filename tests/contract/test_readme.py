@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import enum
+import inspect
 import json
 import os
 import re
@@ -13,6 +15,7 @@ import types
 import typing
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from opentelemetry.trace import SpanKind
@@ -29,13 +32,19 @@ from conferencing_service.core.model import (
     Reason,
     Way,
 )
+from conferencing_service.ledger_command import add_ledger_parser
 from conferencing_service.sandbox import faults
 from conferencing_service.sandbox.control import Control
 from conferencing_service.sandbox.grants import seeds
 from conferencing_service.server import _FIRST_CALLS
 from conferencing_service.settings import Settings
 from conferencing_service.status import STATUSES
+from conferencing_service.upstreams import http
+from conferencing_service.upstreams.breaker import CircuitBreaker
+from conferencing_service.upstreams.bulkhead import Bulkhead
+from conferencing_service.upstreams.exchange import Gate
 from conferencing_service.upstreams.nylas.capabilities import NYLAS
+from conferencing_service.upstreams.retry_budget import RetryBudget
 from support.sandbox import running
 from support.service import autocreate, creation, get, serving
 from support.tools import tool
@@ -120,18 +129,20 @@ def default_of(name):
 def type_of(name):
     """The words for a type; None where the type says less than the table."""
     field = Settings.model_fields[name]
-    options = {field.annotation}
-    if isinstance(field.annotation, types.UnionType):
-        options = set(typing.get_args(field.annotation)) - {types.NoneType}
-    (kind,) = options
+    kind, bounds_of = field.annotation, field.metadata
+    if typing.get_origin(kind) in {types.UnionType, typing.Union}:
+        (kind,) = set(typing.get_args(kind)) - {types.NoneType}
+    if typing.get_origin(kind) is typing.Annotated:
+        kind, inner = typing.get_args(kind)
+        bounds_of = inner.metadata
     if kind is bool:
         return "`true`, `false`"
     if issubclass(kind, enum.Enum):
         return ", ".join(f"`{each.value}`" for each in kind)
     if kind is float:
-        bounds = {type(each).__name__: each for each in field.metadata}
+        bounds = {type(each).__name__: each for each in bounds_of}
         low = f"above {bounds['Gt'].gt}" if "Gt" in bounds else f"from {bounds['Ge'].ge}"
-        return f"seconds, {low}, up to {bounds['Le'].le}"
+        return f"seconds, {low}" + (f", up to {bounds['Le'].le}" if "Le" in bounds else "")
     return None
 
 
@@ -308,6 +319,78 @@ def test_what_make_run_prints_is_what_the_readme_shows():
     assert f"http://{Settings.model_fields['sandbox_listen'].default}" == SANDBOX
 
 
+def words_of(title):
+    """The words below a heading, without line breaks."""
+    section = README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    return " ".join(section.split())
+
+
+def default_in(signature_of, name):
+    return inspect.signature(signature_of).parameters[name].default
+
+
+def test_what_is_said_of_retries_and_gates_is_what_the_code_does():
+    promised = words_of("What is promised")
+    attempts = {3: "three"}[http._ATTEMPTS]
+    assert f"Reads get up to {attempts} attempts within the deadline" in promised
+    told = ", ".join(str(status) for status in sorted(http.RETRIED_STATUSES))
+    assert f"after {told} or a broken connection" in promised
+    waits = [http._JITTER_FIRST * 2**number for number in range(http._ATTEMPTS - 1)]
+    assert f"at most {waits[0]:g}, then {waits[1]:g} seconds" in promised
+    assert max(waits) <= http._JITTER_MOST
+    assert default_in(RetryBudget, "share") == 0.1
+    assert default_in(RetryBudget, "most") == 10
+    assert "All retries together are at most a tenth of the requests, plus ten." in promised
+    assert default_in(Bulkhead, "longest_pause") == 3600
+    assert "until its Retry-After is over, at most an hour" in promised
+    under_way, in_line = default_in(Bulkhead, "under_way"), default_in(Bulkhead, "in_line")
+    assert f"at most {under_way} calls at the upstream and {in_line} in line" in promised
+    assert default_in(CircuitBreaker, "failed_share") == 0.5
+    assert default_in(CircuitBreaker, "min_grants") == 3
+    enough, window = (
+        default_in(CircuitBreaker, "min_attempts"),
+        default_in(CircuitBreaker, "window"),
+    )
+    assert f"half of at least {enough} attempts within {window:g} seconds fail" in promised
+    assert "for at least three grants or for want of a connection" in promised
+    assert f"at once for {default_in(CircuitBreaker, 'open_seconds'):g} seconds" in promised
+    (gates,) = re.findall(r"kept a request from leaving: ([^.]+)\.", words_of("Traces and logs"))
+    assert set(code(gates)) == set(Gate)
+
+
+def test_what_is_said_of_the_ledger_is_what_the_code_does(tmp_path):
+    promised = words_of("At most once")
+    assert f"{NYLAS.settle_seconds:g} seconds with Nylas" in promised
+    key = Settings.model_fields["marker_key"].default
+    assert f"in its metadata, under `{key}`" in promised
+    assert Settings.model_fields["ledger_retention"].default == 7 * 86_400
+    assert "a week after the answer" in promised
+    (place,) = re.findall(r"`([^`]+)` below `XDG_STATE_HOME` or `~/([^`]+)`", promised)
+    assert Settings(XDG_STATE_HOME=tmp_path).ledger() == f"sqlite://{tmp_path}/{place[0]}"
+    assert Settings(XDG_STATE_HOME=None).ledger() == f"sqlite://{Path.home()}/{place[1]}/{place[0]}"
+
+
+def test_what_a_caller_does_is_said_of_endings_that_there_are():
+    rows = table("the call ended with", "what to do")
+    named = {
+        word for row in rows for cell in row.values() for word in re.findall(r"[A-Z_]{6,}", cell)
+    }
+    assert named <= set(Reason) | {each.name for each in grpc.StatusCode}
+    repeated = set(re.findall(r"[A-Z_]{6,}", rows[0]["the call ended with"]))
+    unavailable = grpc.StatusCode.UNAVAILABLE
+    assert repeated == {each for each in Reason if STATUSES[each][0] is unavailable}
+
+
+def test_the_operators_commands_are_taken():
+    parser = argparse.ArgumentParser()
+    add_ledger_parser(parser.add_subparsers(required=True).add_parser)
+    script = "\n".join(blocks("sh"))
+    lines = re.findall(r"^\.venv/bin/conferencing-service (ledger .+)$", script, re.MULTILINE)
+    actions = [parser.parse_args(shlex.split(line)).action for line in lines]
+    assert set(actions) == {"list", "show", "resolve", "sweep"}
+    assert any("--dry-run" in line for line in lines)
+
+
 async def test_the_spans_have_the_attributes_of_the_table(service, sandbox, google, zoom):
     await service.call(
         creation(google.id, autocreate(conferencing_pb2.PROVIDER_ZOOM_MEETING, zoom.id))
@@ -321,7 +404,12 @@ async def test_the_spans_have_the_attributes_of_the_table(service, sandbox, goog
         {"grant_id": google.id, "kind": "pending_conference"},
         {"grant_id": google.id, "kind": "server_error", "method": "GET", "times": 3},
     )
-    await service.call(creation(google.id, autocreate()))
+    request = creation(google.id, autocreate())
+    await service.call(request)
+    await service.call(request)
+    google.fault("rate_limit", method="GET", value=60)
+    for _ in range(2):
+        await service.failure(get(google.id, "any"))
     seen = {}
     for span in service.spans():
         seen.setdefault(span.kind, set()).update(span.attributes)
@@ -495,10 +583,3 @@ async def test_the_python_example_joins_and_explains_a_refusal(untouched):
     assert lines[1] == "reason: CROSS_PLATFORM_AUTOCREATE"
     assert lines[2] == "why: Microsoft Teams cannot be autocreated on Google calendars."
     assert [line.partition(": ")[0] for line in lines[3:]] == ["instead"] * 3
-
-
-async def test_the_python_example_of_the_client_prints_the_verdicts(untouched):
-    (program,) = blocks("python", DOCUMENTS["clients/python/README.md"])
-    async with serving(untouched.url) as service:
-        lines = (await python(program, service.port)).splitlines()
-    assert len(lines) == len(NYLAS.providers) * len(Way)

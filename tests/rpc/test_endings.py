@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -26,6 +27,15 @@ from support.service import (
 )
 
 
+def written(grant: Grant) -> list[dict[str, Any]]:
+    """The creates that the vendor got."""
+    return [each for each in grant.requests() if each["method"] == "POST"]
+
+
+def posts(grant: Grant) -> int:
+    return len(written(grant))
+
+
 async def under_way(grant: Grant, method: str) -> None:
     """Wait until the sandbox has a request of that method."""
     for _ in range(500):
@@ -35,18 +45,31 @@ async def under_way(grant: Grant, method: str) -> None:
     raise AssertionError(f"no {method} came")
 
 
-async def test_a_write_that_the_shutdown_cuts_off_is_unresolved_and_not_unavailable(
-    sandbox: Sandbox, google: Grant, seen_reasons: set[str]
+async def test_a_write_that_the_shutdown_cuts_off_is_looked_for_by_the_next_server(
+    sandbox: Sandbox, google: Grant, seen_reasons: set[str], tmp_path: Path
 ) -> None:
-    async with serving(sandbox.url, reasons=seen_reasons) as service:
-        google.fault("latency", method="POST", value=3000)
-        request = creation(google.id)
+    shared: dict[str, Any] = {
+        "ledger_url": f"sqlite://{tmp_path}/ledger.sqlite",
+        "write_timeout": 3.0,
+        "lease_margin": 0.5,
+        "settle_window": 5.0,
+    }
+    request = creation(google.id)
+    async with serving(sandbox.url, reasons=seen_reasons, **shared) as service:
+        google.fault("latency", method="POST", value=2000)
         call = asyncio.create_task(service.failure(request))
         await under_way(google, "POST")
         await service.server.stop(1.0)
         failure = await call
-    assert (failure.code, failure.reason) == (grpc.StatusCode.UNKNOWN, "OUTCOME_UNRESOLVED")
-    assert failure.metadata["request_id"] == request.request_id
+    assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN")
+    assert failure.metadata == {"request_id": request.request_id}
+    assert failure.retry_after == 1
+    assert failure.trailers["grpc-retry-pushback-ms"] == "1000"
+    async with serving(sandbox.url, **shared) as service:
+        answer = await service.call(request)
+        assert answer.event == (await service.call(get(google.id, answer.event.id))).event
+    assert posts(google) == 1
+    assert google.effects() == ["event_created"]
 
 
 async def test_a_shutdown_ends_the_wait_for_details_and_tells_what_is_there(
@@ -164,16 +187,32 @@ async def test_a_conference_grant_that_expired_at_the_vendor_is_named_after_the_
 
 
 @pytest.mark.parametrize("kind", ["truncated_body", "oversized_body", "malformed_body"])
-async def test_the_vendors_request_is_named_when_its_answer_cannot_be_read(
+async def test_the_vendors_write_is_named_though_its_answer_cannot_be_read(
     service: Service, google: Grant, kind: str
 ) -> None:
     await service.call(creation(google.id))
     google.fault(kind, method="POST")
+    call = service.stub.CreateEvent(creation(google.id), timeout=30)
+    assert (await call).event.id
+    trailers = dict(await call.trailing_metadata())
+    assert trailers["upstream-request-id"] == written(google)[-1]["request_id"]
+    assert posts(google) == 2
+    assert google.effects().count("event_created") == 2
+
+
+async def test_the_vendors_write_is_named_when_nothing_of_it_can_be_found(
+    service: Service, google: Grant
+) -> None:
+    await service.call(creation(google.id))
+    google.fault("server_error", method="POST", value=500)
     failure = await service.failure(creation(google.id))
     assert failure.reason == "OUTCOME_UNRESOLVED"
-    asked = google.requests()[-1]["request_id"]
+    asked = written(google)[-1]["request_id"]
     assert failure.metadata["upstream_request_id"] == asked
+    assert failure.metadata["upstream_status"] == "500"
     assert failure.trailers["upstream-request-id"] == asked
+    assert posts(google) == 2
+    assert google.effects().count("event_created") == 1
 
 
 async def test_the_vendors_failed_request_is_named_and_not_the_reads_that_explain_it(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from opentelemetry import trace
@@ -69,6 +70,11 @@ def told_by(spans: Sequence[ReadableSpan], log: io.StringIO) -> str:
     return "\n".join([*(span.to_json() for span in spans), log.getvalue()])
 
 
+def in_files_of(folder: Path) -> str:
+    """Every byte of a folder's files, as text."""
+    return "".join(file.read_bytes().decode("latin-1") for file in folder.iterdir())
+
+
 def leaks(told: str) -> set[str]:
     found = {name for name, canary in CANARIES.items() if canary in told}
     return found | {"api key"} if API_KEY_CANARY in told else found
@@ -125,27 +131,87 @@ async def force_every_ending(service: Service, google: Grant, zoom: Grant) -> li
         delete(google.id, CANARIES["email"]),
     )
     statuses = [str(await service.failure(request)) for request in refused]
-    for kind in (
-        *("reset_after_commit", "server_error", "malformed_body", "truncated_body"),
-        *("insert_refused", "rate_limit", "grant_401"),
+    for kind, ending in (
+        *(("reset_after_commit", "found"), ("malformed_body", "found")),
+        *(("truncated_body", "found"), ("server_error", "OUTCOME_UNRESOLVED")),
+        *(("insert_refused", "OUTCOME_UNRESOLVED"), ("rate_limit", "OUTCOME_UNRESOLVED")),
+        ("grant_401", "UPSTREAM_REJECTED"),
     ):
         google.fault(kind, method="POST")
-        statuses.append(str(await service.failure(creation(google.id, by_zoom, **full))))
+        request = creation(google.id, by_zoom, **full)
+        if ending == "found":
+            assert (await service.call(request)).event.id
+        else:
+            failure = await service.failure(request)
+            assert failure.reason == ending
+            statuses.append(str(failure))
         if kind != "insert_refused":
             google.fault(kind, method="GET", times=3)
             statuses.append(str(await service.failure(get(google.id, event.id), timeout=2.5)))
+    statuses += await force_the_ledgers_endings(service, google, by_zoom)
     google.fault("latency", method="GET", value=2000)
     await service.failure(get(google.id, event.id), timeout=0.2)
     return statuses
 
 
+async def force_the_ledgers_endings(
+    service: Service, google: Grant, conference: c.Conferencing
+) -> list[str]:
+    """Make calls that are looked for, repeated, and repeated with another payload."""
+    request = creation(google.id, conference, **event_full_of_secrets())
+    google.fault("late_commit", method="POST", value=1300)
+    looking = await service.failure(request, timeout=1.25)
+    assert looking.reason == "OUTCOME_UNKNOWN"
+    found = await service.call(request)
+    replayed = await service.call(request)
+    assert replayed == s.CreateEventResponse(event=found.event, replayed=True)
+    request.event.title = f"{CANARIES['title']} again"
+    reused = await service.failure(request)
+    assert reused.reason == "REQUEST_ID_REUSED"
+    return [str(looking), str(reused)]
+
+
 async def test_no_secret_and_nobodys_address_is_told_to_anybody(
-    service: Service, google: Grant, zoom: Grant, log: io.StringIO
+    sandbox: Sandbox, google: Grant, zoom: Grant, log: io.StringIO, seen_reasons: set[str]
 ) -> None:
-    statuses = await force_every_ending(service, google, zoom)
-    told = told_by(service.spans(), log) + "\n".join(statuses)
-    assert "OUTCOME_UNRESOLVED" in told, "the endings were forced and the log was kept"
+    # No sweep meanwhile: it would meet the faults that are meant for the calls.
+    async with serving(
+        sandbox.url, settle_window=2.0, resume_interval=600.0, reasons=seen_reasons
+    ) as service:
+        statuses = await force_every_ending(service, google, zoom)
+        told = told_by(service.spans(), log) + "\n".join(statuses)
+    for reason in ("OUTCOME_UNRESOLVED", "OUTCOME_UNKNOWN", "REQUEST_ID_REUSED"):
+        assert reason in told, "the endings were forced and the log was kept"
     assert leaks(told) == set()
+
+
+async def test_the_ledger_keeps_nothing_that_its_callers_wrote(
+    sandbox: Sandbox, google: Grant, zoom: Grant, tmp_path: Path
+) -> None:
+    """What answers added, links above all, has to be kept; what a caller repeats anyway has not."""
+    full = event_full_of_secrets()
+    settings = {"agenda": CANARIES["setting"]}
+    async with serving(sandbox.url, ledger_url=f"sqlite://{tmp_path}/ledger.sqlite") as service:
+        event = (await service.call(creation(google.id, zoom_by_hand(), **full))).event
+        by_zoom = autocreate(c.PROVIDER_ZOOM_MEETING, zoom.id, settings)
+        made = (await service.call(creation(google.id, by_zoom, **full))).event
+        whole = {**full, "conferencing": zoom_by_hand(), "replace": True}
+        paths = (*full, "conferencing")
+        await service.call(update(google.id, event.id, *paths, **whole))
+        await service.failure(creation(google.id, autocreate(c.PROVIDER_WEBEX), **full))
+        for kind, method, request in (
+            ("reset_after_commit", "POST", creation(google.id, by_zoom, **full)),
+            ("reset_after_commit", "PUT", update(google.id, event.id, *paths, **whole)),
+        ):
+            google.fault(kind, method=method)
+            await service.call(request)
+        google.fault("reset_before_commit", method="PUT")
+        lost = update(google.id, event.id, "title", "participants", **full)
+        lost.event.participants[0].comment = CANARIES["text"]
+        assert (await service.failure(lost)).reason == "OUTCOME_UNRESOLVED"
+        kept = in_files_of(tmp_path)
+    assert made.conferencing.details.url in kept, "the right files were read"
+    assert leaks(kept) == set()
 
 
 async def test_the_key_is_told_to_nobody_but_the_vendor(

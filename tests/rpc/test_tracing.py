@@ -25,6 +25,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 TRACEPARENT = (("traceparent", f"00-{TRACE}-{PARENT}-01"),)
 CREATE = "conferencing.v1.ConferencingService/CreateEvent"
+POST = "POST /v3/grants/{grant_id}/events"
 
 
 def named(spans: Sequence[ReadableSpan], name: str) -> ReadableSpan:
@@ -49,7 +50,7 @@ async def test_one_trace_tells_the_whole_story_of_a_call(service: Service, googl
     server = named(spans, CREATE)
     verdict = named(spans, "conferencing.verdict")
     grant = named(spans, "GET /v3/grants/{grant_id}")
-    post = named(spans, "POST /v3/grants/{grant_id}/events")
+    post = named(spans, POST)
     assert (server.kind, verdict.kind, post.kind) == (
         SpanKind.SERVER,
         SpanKind.INTERNAL,
@@ -82,7 +83,7 @@ async def test_one_trace_tells_the_whole_story_of_a_call(service: Service, googl
 
 async def test_the_vendor_is_told_the_trace(service: Service, google: Grant) -> None:
     await service.call(creation(google.id), metadata=TRACEPARENT)
-    post = named(service.spans(), "POST /v3/grants/{grant_id}/events")
+    post = named(service.spans(), POST)
     assert post.context is not None
     told = google.requests()[-1]["traceparent"]
     assert told == f"00-{TRACE}-{post.context.span_id:016x}-01"
@@ -116,8 +117,31 @@ async def test_a_refusal_is_no_error_of_the_server(service: Service, google: Gra
     assert not span.events
 
 
-async def test_a_lost_write_is_an_error_and_says_so(service: Service, google: Grant) -> None:
+async def test_a_lost_write_that_is_found_ends_well_and_shows_how_it_was_looked_for(
+    service: Service, google: Grant
+) -> None:
     google.fault("reset_after_commit", method="POST")
+    await service.call(creation(google.id), metadata=TRACEPARENT)
+    spans = service.spans()
+    assert {f"{span.context.trace_id:032x}" for span in spans if span.context} == {TRACE}
+    server = await ended(service, CREATE)
+    assert (server.attributes or {})["rpc.response.status_code"] == "OK"
+    assert server.status.status_code is StatusCode.UNSET
+    post = named(spans, POST)
+    assert post.status.status_code is StatusCode.ERROR
+    assert (post.attributes or {})["error.type"] == "ReadError"
+    look = named(spans, "GET /v3/grants/{grant_id}/events")
+    assert look.status.status_code is StatusCode.UNSET
+    assert server.context is not None
+    assert look.parent is not None
+    assert look.parent.span_id == server.context.span_id
+    assert google.effects() == ["event_created"]
+
+
+async def test_a_lost_write_that_is_not_found_is_an_error_and_says_so(
+    service: Service, google: Grant
+) -> None:
+    google.fault("reset_before_commit", method="POST")
     await service.failure(creation(google.id))
     span = await ended(service, CREATE)
     attributes = dict(span.attributes or {})
@@ -125,9 +149,25 @@ async def test_a_lost_write_is_an_error_and_says_so(service: Service, google: Gr
     assert attributes["error.type"] == "UNKNOWN"
     assert attributes["conferencing.reason"] == "OUTCOME_UNRESOLVED"
     assert span.status.status_code is StatusCode.ERROR
-    post = await ended(service, "POST /v3/grants/{grant_id}/events")
+    post = named(service.spans(), POST)
     assert post.status.status_code is StatusCode.ERROR
     assert (post.attributes or {})["error.type"] == "ReadError"
+    assert google.effects() == []
+
+
+async def test_a_replay_says_so_and_sends_nothing(service: Service, google: Grant) -> None:
+    request = creation(google.id, autocreate())
+    await service.call(request)
+    assert "conferencing.replayed" not in ((await ended(service, CREATE)).attributes or {})
+    service.exporter.clear()
+    await service.call(request)
+    (span,) = service.spans()
+    assert dict(span.attributes or {}) == {
+        "rpc.system.name": "grpc",
+        "rpc.method": CREATE,
+        "rpc.response.status_code": "OK",
+        "conferencing.replayed": "true",
+    }
 
 
 class Broken:

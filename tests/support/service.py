@@ -20,13 +20,16 @@ from pydantic import SecretStr
 from conferencing.v1 import conferencing_pb2, error_reason_pb2, event_pb2
 from conferencing.v1 import conferencing_service_pb2 as service_pb2
 from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
+from conferencing_service.core.ledger.store import Store
 from conferencing_service.core.upstream import CalendarUpstream
 from conferencing_service.embedded import API_KEY
+from conferencing_service.ledger_parts import OpenStore, ledger_beside_sandbox, opened_ledger
 from conferencing_service.server import Server, Vendor, nylas_upstream, page_key_of
 from conferencing_service.settings import Settings
 from conferencing_service.telemetry import tracer_provider_for
 
 START = 1_893_492_000
+_SHORT: dict[str, Any] = {"settle_window": 1.0, "resume_interval": 1.0}
 SECONDS = 30.0
 
 
@@ -121,34 +124,43 @@ async def serving(
     upstream_url: str,
     *,
     upstream: CalendarUpstream | None = None,
+    store: Store | None = None,
     api_key: str = API_KEY,
     reasons: set[str] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Service]:
-    """Run the server against an upstream's URL, or an upstream of the test's own."""
-    chosen = Settings(listen="127.0.0.1:0", **settings)
-    exporter = InMemorySpanExporter()
-    tracer_provider: TracerProvider = tracer_provider_for(chosen.exporter())
-    tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
-    vendor = Vendor(upstream_url, SecretStr(api_key))
-    ours = nylas_upstream(vendor, chosen, tracer_provider)
-    server = Server(
-        settings=chosen,
-        upstream=upstream or ours,
-        page_key=page_key_of(vendor.api_key),
-        tracer_provider=tracer_provider,
-        reflection_on=True,
-    )
-    port = await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = service_grpc.ConferencingServiceStub(channel)
-            seen = set() if reasons is None else reasons
-            yield Service(port, stub, channel, server, exporter, tracer_provider, seen)
-    finally:
-        await server.stop(1.0)
-        await ours.aclose()
-        tracer_provider.shutdown()
+    """Run the server against an upstream's URL, or an upstream or a store of the test's own.
+
+    Its ledger is a fresh one unless the settings or the store say otherwise, with windows short
+    enough to be waited for.
+    """
+    with ledger_beside_sandbox(Settings(listen="127.0.0.1:0", **(_SHORT | settings))) as chosen:
+        exporter = InMemorySpanExporter()
+        tracer_provider: TracerProvider = tracer_provider_for(chosen.exporter())
+        tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
+        vendor = Vendor(upstream_url, SecretStr(api_key))
+        ours = nylas_upstream(vendor, chosen, tracer_provider)
+        try:
+            async with opened_ledger(chosen) as opened:
+                server = Server(
+                    settings=chosen,
+                    upstream=upstream or ours,
+                    opened=opened if store is None else OpenStore(store, await store.secret()),
+                    page_key=page_key_of(vendor.api_key),
+                    tracer_provider=tracer_provider,
+                    reflection_on=True,
+                )
+                port = await server.start()
+                try:
+                    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                        stub = service_grpc.ConferencingServiceStub(channel)
+                        seen = set() if reasons is None else reasons
+                        yield Service(port, stub, channel, server, exporter, tracer_provider, seen)
+                finally:
+                    await server.stop(1.0)
+        finally:
+            await ours.aclose()
+            tracer_provider.shutdown()
 
 
 def timespan(start: int = START, seconds: int = 3600, zone: str = "") -> event_pb2.EventTime:

@@ -8,17 +8,26 @@ from typing import Any
 from hypothesis import strategies as st
 
 from conferencing_service.core.model import (
+    Autocreate,
     Conferencing,
     Date,
     Datespan,
     Details,
+    EntryPoint,
+    EntryPointType,
     Event,
+    EventStatus,
+    Origin,
     Participant,
+    ParticipantStatus,
+    Person,
     Provider,
+    Reason,
     Reminder,
     ReminderMethod,
     Reminders,
     Resource,
+    State,
     TimePoint,
     Timespan,
     Visibility,
@@ -102,3 +111,74 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 """Plain JSON in which what is integral is an int."""
 
 json_objects = st.dictionaries(texts, json_values, max_size=5)
+
+orders = st.builds(Autocreate, conf_grant_id=texts, conf_settings=st.none() | json_objects)
+entry_points = st.builds(
+    EntryPoint,
+    type=st.sampled_from(EntryPointType),
+    uri=texts,
+    label=texts,
+    region_code=texts,
+    pin=texts,
+    password=texts,
+    meeting_code=texts,
+    toll_free=st.booleans(),
+)
+people = st.builds(Person, email=texts, name=texts)
+
+
+def answers(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Event]:
+    """Events of which every field is given or not, those that only answers have included."""
+    return events(
+        **{
+            "id": texts,
+            "grant_id": texts,
+            "calendar_id": texts,
+            "participants": st.lists(
+                st.builds(
+                    Participant,
+                    email=some_text,
+                    name=texts,
+                    status=st.none() | st.sampled_from(ParticipantStatus),
+                    comment=texts,
+                    phone_number=texts,
+                ),
+                max_size=3,
+            ).map(tuple),
+            "when": st.none() | whens,
+            "resources": st.lists(
+                st.builds(Resource, some_text, texts, int32, texts, texts, texts, texts), max_size=3
+            ).map(tuple),
+            "conferencing": st.none()
+            | st.builds(
+                Conferencing,
+                provider=st.none() | st.sampled_from(Provider),
+                source=st.none()
+                | orders
+                | st.builds(
+                    Details,
+                    *(texts, texts, texts, texts),
+                    st.lists(some_text, max_size=3).map(tuple),
+                    st.lists(entry_points, max_size=3).map(tuple),
+                ),
+                state=st.none() | st.sampled_from(State),
+                failure_reason=st.none() | st.sampled_from(Reason),
+                label=texts,
+                origin=st.none() | st.sampled_from(Origin),
+                source_field=texts,
+            ),
+            "organizer": st.none() | people,
+            "creator": st.none() | people,
+            "read_only": st.booleans(),
+            "status": st.none() | st.sampled_from(EventStatus),
+            "html_link": texts,
+            "ical_uid": texts,
+            "master_event_id": texts,
+            "original_start_time": st.none() | seconds,
+            "created_at": st.none() | seconds,
+            "updated_at": st.none() | seconds,
+            "text_description": texts,
+            "marker": texts,
+            **more,
+        }
+    )

@@ -370,11 +370,21 @@ def test_another_address_is_refused(value: str) -> None:
     assert len(faults_of(check_email, value)) == 1
 
 
-def test_metadata_is_at_most_fifty_short_pairs() -> None:
-    fifty = {f"key{number}": "x" * 500 for number in range(50)}
-    assert faults_of(check_metadata, fifty) == []
+def test_metadata_is_at_most_forty_nine_short_pairs() -> None:
+    most = {f"key{number}": "x" * 500 for number in range(49)}
+    assert faults_of(check_metadata, most) == []
     assert faults_of(check_metadata, {"k" * 40: "line\nbreak"}) == []
-    assert len(faults_of(check_metadata, {**fifty, "one more": ""})) == 1
+    assert faults_of(check_metadata, {**most, "one more": ""}) == ["must be at most 49 pairs"]
+
+
+def test_a_reserved_metadata_key_is_refused_by_name_whatever_its_value() -> None:
+    reserved = frozenset({"key4", "key5"})
+    for value in ("x", ""):
+        assert faults_of(check_metadata, {"key4": value}, reserved) == ["key4 is reserved"]
+    both = {"key5": "x", "key4": "x", "key1": "x"}
+    assert faults_of(check_metadata, both, reserved) == ["key4 is reserved", "key5 is reserved"]
+    assert faults_of(check_metadata, {"key1": "key4", "KEY4": "x", "key44": "x"}, reserved) == []
+    assert faults_of(check_metadata, {"key4": "x"}) == []
 
 
 @pytest.mark.parametrize(

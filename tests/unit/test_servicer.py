@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conferencing.v1 import conferencing_service_pb2 as service
 from conferencing_service.core.model import Event
-from conferencing_service.core.operations import Written
+from conferencing_service.core.writes import Written
 from conferencing_service.servicer import MAX_REPLY, _written
 
 

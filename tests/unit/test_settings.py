@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from conferencing_service.core.compatibility import CrossPlatformPolicy
 from conferencing_service.settings import (
+    MarkerKey,
     Settings,
     SettingsError,
     TracesExporter,
     base_url_of_region,
+    check_ledger_url,
     is_loopback,
     settings_from_environment,
 )
@@ -22,13 +24,15 @@ from conferencing_service.settings import (
 SECRET = "planted-secret-7d1f"
 KEY = "CONFERENCING_NYLAS_API_KEY"
 KEY_FILE = "CONFERENCING_NYLAS_API_KEY_FILE"
+LEDGER_URL = "CONFERENCING_LEDGER_URL"
+STATE_HOME = "XDG_STATE_HOME"
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start every test without a setting."""
     for name in list(os.environ):
-        if name.startswith(("CONFERENCING_", "OTEL_")):
+        if name.startswith(("CONFERENCING_", "OTEL_")) or name == STATE_HOME:
             monkeypatch.delenv(name)
 
 
@@ -57,6 +61,13 @@ def test_without_an_environment_there_are_defaults() -> None:
     assert settings.default_deadline == 30.0
     assert settings.max_deadline == 60.0
     assert settings.write_timeout == 100.0
+    assert settings.ledger_url is None
+    assert settings.ledger_retention == 604_800.0
+    assert settings.settle_window is None
+    assert settings.lease_margin == 30.0
+    assert settings.resume_interval == 10.0
+    assert settings.marker_key is MarkerKey.KEY4
+    assert settings.state_home is None
     assert settings.shutdown_grace == 30.0
     assert settings.log_level == "INFO"
     assert settings.sandbox_listen == "127.0.0.1:50080"
@@ -84,6 +95,13 @@ def test_without_an_environment_there_are_defaults() -> None:
         ("CONFERENCING_DEFAULT_DEADLINE", "2.5", "default_deadline", 2.5),
         ("CONFERENCING_MAX_DEADLINE", "90", "max_deadline", 90.0),
         ("CONFERENCING_WRITE_TIMEOUT", "120", "write_timeout", 120.0),
+        (LEDGER_URL, "sqlite:///data/l.db", "ledger_url", SecretStr("sqlite:///data/l.db")),
+        ("CONFERENCING_LEDGER_RETENTION", "3600", "ledger_retention", 3600.0),
+        ("CONFERENCING_SETTLE_WINDOW", "0", "settle_window", 0.0),
+        ("CONFERENCING_LEASE_MARGIN", "5", "lease_margin", 5.0),
+        ("CONFERENCING_RESUME_INTERVAL", "0.5", "resume_interval", 0.5),
+        ("CONFERENCING_MARKER_KEY", "key2", "marker_key", MarkerKey.KEY2),
+        (STATE_HOME, "/var/state", "state_home", Path("/var/state")),
         ("CONFERENCING_SHUTDOWN_GRACE", "0", "shutdown_grace", 0.0),
         ("CONFERENCING_LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("CONFERENCING_SANDBOX_LISTEN", "127.0.0.1:0", "sandbox_listen", "127.0.0.1:0"),
@@ -111,7 +129,10 @@ def test_every_setting_has_a_variable_that_is_tested_above() -> None:
 
 
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CONFERENCING_NYLAS_REGION", KEY, KEY_FILE, "OTEL_TRACES_EXPORTER"):
+    for name in (
+        *("CONFERENCING_NYLAS_REGION", KEY, KEY_FILE, "OTEL_TRACES_EXPORTER"),
+        *(LEDGER_URL, STATE_HOME),
+    ):
         monkeypatch.setenv(name, "")
     assert settings_from_environment() == Settings()
 
@@ -133,6 +154,15 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CONFERENCING_MAX_DEADLINE", "-1"),
         ("CONFERENCING_WRITE_TIMEOUT", "3601"),
         ("CONFERENCING_WRITE_TIMEOUT", "inf"),
+        (LEDGER_URL, "/data/ledger.sqlite"),
+        (LEDGER_URL, "redis://127.0.0.1"),
+        ("CONFERENCING_LEDGER_RETENTION", "0"),
+        ("CONFERENCING_SETTLE_WINDOW", "-1"),
+        ("CONFERENCING_SETTLE_WINDOW", "3601"),
+        ("CONFERENCING_LEASE_MARGIN", "0"),
+        ("CONFERENCING_RESUME_INTERVAL", "0"),
+        ("CONFERENCING_MARKER_KEY", "key5"),
+        ("CONFERENCING_MARKER_KEY", "case"),
         ("CONFERENCING_SHUTDOWN_GRACE", "-1"),
         ("CONFERENCING_LOG_LEVEL", "LOUD"),
         ("CONFERENCING_SANDBOX_LISTEN", "nowhere"),
@@ -215,6 +245,68 @@ def test_loopback_is_this_machine_alone(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
+# ---- The ledger ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///data/ledger.sqlite",
+        "sqlite:////data/ledger.sqlite",
+        "postgresql://user:word@db.example.org:5432/conferencing",
+        "postgresql://db.example.org/conferencing?sslmode=verify-full",
+        "postgres://db.example.org/conferencing",
+    ],
+)
+def test_a_ledger_is_a_file_or_a_database(url: str) -> None:
+    check_ledger_url(url)
+    assert Settings(ledger_url=url).ledger() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ledger.sqlite",
+        "sqlite:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite://host/ledger.sqlite",
+        "file:///data/ledger.sqlite",
+        "postgresql://",
+        "postgresql://db.example.org",
+        "postgresql://db.example.org/",
+        "postgresql://db.example.org:port/conferencing",
+        "postgresql://[::1/conferencing",
+        "mysql://db.example.org/conferencing",
+    ],
+)
+def test_another_ledger_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="sqlite:///PATH or postgresql://"):
+        check_ledger_url(url)
+
+
+def test_without_a_setting_the_ledger_is_in_a_folder_of_its_own_below_the_users_state(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    below = "conferencing-service/ledger/ledger.sqlite"
+    monkeypatch.setenv("HOME", str(tmp_path / "ada"))
+    assert Settings().ledger() == f"sqlite://{tmp_path}/ada/.local/state/{below}"
+    monkeypatch.setenv(STATE_HOME, str(tmp_path / "state of 100%"))
+    assert Settings().ledger() == f"sqlite://{tmp_path}/state%20of%20100%25/{below}"
+    monkeypatch.setenv(LEDGER_URL, "sqlite:///data/l.db")
+    assert Settings().ledger() == "sqlite:///data/l.db"
+
+
+def test_a_ledgers_password_stands_in_no_text_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(LEDGER_URL, f"postgresql://user:{SECRET}@db.example.org/conferencing")
+    settings = settings_from_environment()
+    assert SECRET in settings.ledger()
+    assert SECRET not in f"{settings} {settings!r} {settings.model_dump_json()}"
+
+
 # ---- The key -------------------------------------------------------------------------------
 
 
@@ -293,6 +385,8 @@ def test_the_key_stands_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPat
         "CONFERENCING_REFLECTION",
         "CONFERENCING_LOG_LEVEL",
         "CONFERENCING_CROSS_PLATFORM_AUTOCREATE",
+        "CONFERENCING_LEDGER_URL",
+        "CONFERENCING_MARKER_KEY",
     ],
 )
 def test_a_secret_in_the_wrong_variable_is_not_echoed(

@@ -15,11 +15,15 @@ from conferencing_service.core.errors import (
     ConferencingError,
     FailedPrecondition,
     InvalidField,
+    LedgerUnavailable,
     NotFound,
     NotStarted,
+    OutcomeUnknown,
     OutcomeUnresolved,
     RateLimited,
     Refused,
+    RequestIdReused,
+    RequestInProgress,
     Unavailable,
     UpstreamCredentials,
     UpstreamMalformed,
@@ -60,7 +64,11 @@ CODES = {
     "EVENT_NOT_FOUND": Code.NOT_FOUND,
     "UPSTREAM_RATE_LIMITED": Code.RESOURCE_EXHAUSTED,
     "UPSTREAM_UNAVAILABLE": Code.UNAVAILABLE,
+    "OUTCOME_UNKNOWN": Code.UNAVAILABLE,
     "OUTCOME_UNRESOLVED": Code.UNKNOWN,
+    "REQUEST_ID_REUSED": Code.INVALID_ARGUMENT,
+    "REQUEST_IN_PROGRESS": Code.UNAVAILABLE,
+    "LEDGER_UNAVAILABLE": Code.UNAVAILABLE,
     "NOT_STARTED": Code.DEADLINE_EXCEEDED,
     "UPSTREAM_CREDENTIALS": Code.INTERNAL,
     "UPSTREAM_MALFORMED": Code.INTERNAL,
@@ -119,7 +127,11 @@ def test_the_text_is_one_line_for_people(reason: Reason) -> None:
         (NotFound(Reason.EVENT_NOT_FOUND), "EVENT_NOT_FOUND"),
         (RateLimited(2.0, {"upstream_status": "429"}), "UPSTREAM_RATE_LIMITED"),
         (Unavailable({"upstream_status": "503"}), "UPSTREAM_UNAVAILABLE"),
+        (OutcomeUnknown({"request_id": "r"}, retry_after=1.0), "OUTCOME_UNKNOWN"),
         (OutcomeUnresolved({"request_id": "r"}), "OUTCOME_UNRESOLVED"),
+        (RequestIdReused(), "REQUEST_ID_REUSED"),
+        (RequestInProgress(), "REQUEST_IN_PROGRESS"),
+        (LedgerUnavailable(), "LEDGER_UNAVAILABLE"),
         (NotStarted(1.0), "NOT_STARTED"),
         (UpstreamCredentials(), "UPSTREAM_CREDENTIALS"),
         (UpstreamMalformed({"upstream_request_id": "u"}), "UPSTREAM_MALFORMED"),
@@ -147,7 +159,14 @@ def test_not_started_tells_how_much_time_is_needed() -> None:
 
 @pytest.mark.parametrize(
     ("error", "milliseconds"),
-    [(RateLimited(7.0), 7000), (RateLimited(0.25), 250), (Unavailable(), 1000)],
+    [
+        (RateLimited(7.0), 7000),
+        (RateLimited(0.25), 250),
+        (Unavailable(), 1000),
+        (OutcomeUnknown(retry_after=2.5), 2500),
+        (RequestInProgress(), 1000),
+        (LedgerUnavailable(), 1000),
+    ],
 )
 def test_what_may_be_repeated_says_when(error: ConferencingError, milliseconds: int) -> None:
     retry = detail(status_from_error(error), error_details_pb2.RetryInfo)
@@ -159,6 +178,7 @@ def test_what_may_be_repeated_says_when(error: ConferencingError, milliseconds: 
     "error",
     [
         OutcomeUnresolved(),
+        RequestIdReused(),
         NotStarted(1.0),
         UpstreamCredentials(),
         UpstreamMalformed(),
@@ -169,6 +189,19 @@ def test_what_may_be_repeated_says_when(error: ConferencingError, milliseconds: 
 )
 def test_what_repeating_does_not_help_says_nothing_of_it(error: ConferencingError) -> None:
     assert detail(status_from_error(error), error_details_pb2.RetryInfo) is None
+
+
+def test_unavailable_always_says_when_to_repeat_and_never_that_it_is_not_safe() -> None:
+    """UNAVAILABLE means: repeat the same request. Whoever may not says something else."""
+    unavailable = {reason for reason in Reason if code_of(reason) is Code.UNAVAILABLE}
+    assert unavailable == {
+        Reason.UPSTREAM_UNAVAILABLE,
+        Reason.OUTCOME_UNKNOWN,
+        Reason.REQUEST_IN_PROGRESS,
+        Reason.LEDGER_UNAVAILABLE,
+    }
+    for reason in unavailable:
+        assert "Repeat" in STATUSES[reason][1]
 
 
 # ---- Verdicts ------------------------------------------------------------------------------

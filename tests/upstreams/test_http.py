@@ -1,4 +1,4 @@
-"""The one way out: attempts, time, size, and what a trace may say."""
+"""The one way out: time, size, and what a trace may say."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import asyncio
 import gzip
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
-from conferencing_service.core.upstream import Call
 from conferencing_service.upstreams.http import (
     MAX_REPLY,
     Answer,
@@ -26,97 +22,7 @@ from conferencing_service.upstreams.http import (
     RestRequest,
     Unsent,
 )
-
-KEY = "planted-key-7d1f"
-READ = RestRequest("GET", "/v3/grants/{grant_id}", "/v3/grants/planted%40example.org")
-WRITE = RestRequest("POST", "/v3/grants/{grant_id}/events", "/v3/grants/g/events?x=1", b"{}")
-
-
-class Stream(httpx.AsyncByteStream):
-    """A body that comes in pieces and counts those that were taken."""
-
-    def __init__(self, pieces: Iterable[bytes], *, forever: bool = False) -> None:
-        self._pieces = pieces
-        self._forever = forever
-        self.taken = 0
-        self.started = asyncio.Event()
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            self.taken += 1
-            self.started.set()
-            yield piece
-        if self._forever:
-            await asyncio.Event().wait()
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-class Wire(httpx.AsyncBaseTransport):
-    """A transport that answers from a list, the last one for good."""
-
-    def __init__(self) -> None:
-        self.answers: list[httpx.Response | Exception] = []
-        self.requests: list[httpx.Request] = []
-        self.at_request: Callable[[], None] = lambda: None
-        self.closed = False
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        self.at_request()
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-@dataclass
-class Out:
-    """A client on a wire, a clock that sleeping moves, and the spans that ended."""
-
-    wire: Wire = field(default_factory=Wire)
-    now: float = 1000.0
-    slept: list[float] = field(default_factory=list)
-    exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
-    provider: TracerProvider = field(default_factory=TracerProvider)
-    base_url: str = "https://api.example.org"
-
-    def __post_init__(self) -> None:
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def client(self) -> RestClient:
-        return RestClient(
-            transport=self.wire,
-            base_url=self.base_url,
-            headers=lambda: {"authorization": f"Bearer {KEY}"},
-            tracer=self.provider.get_tracer("test"),
-            request_id_header="x-request-id",
-            sandbox_header="conferencing-sandbox",
-            sleep=self._sleep,
-        )
-
-    def call(self, seconds: float = 30.0) -> Call:
-        return Call(lambda: self.now, self.now, self.now + seconds, self.now + seconds)
-
-    async def read(self, *answers: httpx.Response | Exception, seconds: float = 30.0) -> Answer:
-        self.wire.answers = list(answers)
-        return await self.client().read(self.call(seconds), READ)
-
-    async def write(self, answer: httpx.Response | Exception, seconds: float = 30.0) -> Answer:
-        self.wire.answers = [answer]
-        return await self.client().write(self.call(), WRITE, seconds)
-
-    def spans(self) -> tuple[ReadableSpan, ...]:
-        return self.exporter.get_finished_spans()
+from upstreams.wire import GRANT, READ, Out, Stream, ok
 
 
 @pytest.fixture
@@ -126,109 +32,6 @@ def out() -> Out:
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
-
-
-def ok(body: bytes = b"{}", **headers: str) -> httpx.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(200, content=body, headers=named)
-
-
-# ---- Attempts ------------------------------------------------------------------------------
-
-
-async def test_a_good_answer_is_asked_for_once(out: Out) -> None:
-    answer = await out.read(ok(b"body", x_request_id="u"))
-    assert (answer.status, answer.body, answer.headers["x-request-id"]) == (200, b"body", "u")
-    assert (len(out.wire.requests), out.slept) == (1, [])
-
-
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-async def test_a_read_is_sent_three_times_at_most_and_the_last_answer_counts(
-    out: Out, status: int
-) -> None:
-    first, second, third = (httpx.Response(status, content=b"%d" % n) for n in range(3))
-    answer = await out.read(first, second, third, ok())
-    assert (answer.status, answer.body) == (status, b"2")
-    assert (len(out.wire.requests), len(out.slept)) == (3, 2)
-
-
-@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 409, 422, 501])
-async def test_an_answer_that_would_be_the_same_again_is_not_asked_for_again(
-    out: Out, status: int
-) -> None:
-    assert (await out.read(httpx.Response(status))).status == status
-    assert len(out.wire.requests) == 1
-
-
-async def test_a_read_that_broke_is_sent_again(out: Out) -> None:
-    broken = (httpx.ConnectError("x"), httpx.ReadError("x"))
-    assert (await out.read(*broken, ok())).status == 200
-    assert len(out.wire.requests) == 3
-
-
-@pytest.mark.parametrize(
-    ("broken", "raised"),
-    [
-        (httpx.ConnectError("x"), Unsent),
-        (httpx.ConnectTimeout("x"), Unsent),
-        (httpx.PoolTimeout("x"), Unsent),
-        (httpx.ReadError("x"), Lost),
-        (httpx.RemoteProtocolError("x"), Lost),
-    ],
-)
-async def test_a_read_that_stays_broken_ends_in_what_broke_it(
-    out: Out, broken: Exception, raised: type[Exception]
-) -> None:
-    with pytest.raises(raised):
-        await out.read(broken)
-    assert len(out.wire.requests) == 3
-
-
-async def test_the_upstreams_own_time_is_waited(out: Out) -> None:
-    limited = httpx.Response(429, headers={"retry-after": "7"})
-    assert (await out.read(limited, ok())).status == 200
-    assert out.slept == [7.0]
-
-
-async def test_without_a_time_the_wait_is_short_and_random(out: Out) -> None:
-    await out.read(httpx.Response(503))
-    assert len(out.slept) == 2
-    assert all(0 <= seconds <= 2.0 for seconds in out.slept)
-
-
-async def test_no_attempt_begins_beyond_the_deadline(out: Out) -> None:
-    limited = httpx.Response(429, headers={"retry-after": "7"})
-    assert (await out.read(limited, ok(), seconds=7.0)).status == 429
-    assert (len(out.wire.requests), out.slept) == (1, [])
-
-
-async def test_attempts_share_the_time_of_the_call(out: Out) -> None:
-    limited = httpx.Response(503, headers={"retry-after": "4"})
-    assert (await out.read(limited, limited, ok(), seconds=7.0)).status == 503
-    assert (len(out.wire.requests), out.slept) == (2, [4.0])
-
-
-async def test_nothing_is_sent_when_no_time_is_left(out: Out) -> None:
-    with pytest.raises(Unsent):
-        await out.read(ok(), seconds=0.0)
-    assert out.wire.requests == []
-
-
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-async def test_a_write_is_sent_once_whatever_is_answered(out: Out, status: int) -> None:
-    assert (await out.write(httpx.Response(status, headers={"retry-after": "0"}))).status == status
-    assert (len(out.wire.requests), out.slept) == (1, [])
-
-
-@pytest.mark.parametrize(
-    ("broken", "raised"), [(httpx.ConnectError("x"), Unsent), (httpx.ReadError("x"), Lost)]
-)
-async def test_a_write_is_sent_once_however_it_breaks(
-    out: Out, broken: Exception, raised: type[Exception]
-) -> None:
-    with pytest.raises(raised):
-        await out.write(broken)
-    assert (len(out.wire.requests), out.slept) == (1, [])
 
 
 # ---- Size ----------------------------------------------------------------------------------
@@ -404,14 +207,14 @@ async def test_a_url_that_would_not_be_sent_as_built_is_not_sent(
     out.base_url = base_url
     out.wire.answers = [ok()]
     with pytest.raises((ValueError, httpx.InvalidURL)):
-        await out.client().read(out.call(), RestRequest("GET", "/t", target))
+        await out.client().read(out.call(), RestRequest("GET", "/t", target, grant_id=GRANT))
     assert out.wire.requests == []
 
 
 async def test_a_path_and_query_are_sent_as_they_are_encoded(out: Out) -> None:
     target = "/v3/grants/a%40b%2Fc/events/%252e?calendar_id=a%20b%23%26%25%3D%2B~"
     out.wire.answers = [ok()]
-    await out.client().read(out.call(), RestRequest("GET", "/t", target))
+    await out.client().read(out.call(), RestRequest("GET", "/t", target, grant_id=GRANT))
     (request,) = out.wire.requests
     assert request.url.raw_path == target.encode()
     assert request.url.host == "api.example.org"

@@ -101,6 +101,8 @@ class Capabilities:
         default_notify: the notices of all other platforms.
         own_provider: per platform the provider that autocreate without a provider means.
         default_visibility: platforms that take an explicit "default" visibility.
+        reserved_metadata: keys of an event's metadata that callers may not write.
+        settle_seconds: how long after a lost answer a write may still take effect.
     """
 
     providers: Mapping[Provider, ProviderCapability]
@@ -109,6 +111,8 @@ class Capabilities:
     default_notify: frozenset[Notify]
     own_provider: Mapping[Platform, Provider]
     default_visibility: frozenset[Platform]
+    reserved_metadata: frozenset[str] = frozenset()
+    settle_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

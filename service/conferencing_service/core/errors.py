@@ -7,7 +7,11 @@
      +- NotFound                grant, calendar or event
      +- RateLimited             the upstream limits; nothing was written
      +- Unavailable             the upstream cannot be reached; nothing was written
-     +- OutcomeUnresolved       a write was sent and nobody knows what became of it
+     +- OutcomeUnknown          a write was sent, its answer was lost, and we are finding out
+     +- OutcomeUnresolved       the same, and nothing more can be found out
+     +- RequestIdReused         the request's id was used before with another payload
+     +- RequestInProgress       the same request is under way elsewhere
+     +- LedgerUnavailable       nothing can be noted, so nothing was written
      +- NotStarted              too little time left to start a write
      +- UpstreamCredentials     our own key is refused
      +- UpstreamMalformed       the answer to a read cannot be read
@@ -96,11 +100,39 @@ class Unavailable(ConferencingError):
         super().__init__(Reason.UPSTREAM_UNAVAILABLE, metadata, retry_after=retry_after)
 
 
+class OutcomeUnknown(ConferencingError):
+    """A write was sent and its answer was lost; what became of it is being found out."""
+
+    def __init__(self, metadata: Mapping[str, str] = _NOTHING, *, retry_after: float) -> None:
+        super().__init__(Reason.OUTCOME_UNKNOWN, metadata, retry_after=retry_after)
+
+
 class OutcomeUnresolved(ConferencingError):
     """A write was sent and its answer was lost; nothing more can be found out."""
 
     def __init__(self, metadata: Mapping[str, str] = _NOTHING) -> None:
         super().__init__(Reason.OUTCOME_UNRESOLVED, metadata)
+
+
+class RequestIdReused(ConferencingError):
+    """The request's id was used before, with another payload."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.REQUEST_ID_REUSED)
+
+
+class RequestInProgress(ConferencingError):
+    """The same request is under way elsewhere and did not end within this call's time."""
+
+    def __init__(self, *, retry_after: float = 1.0) -> None:
+        super().__init__(Reason.REQUEST_IN_PROGRESS, retry_after=retry_after)
+
+
+class LedgerUnavailable(ConferencingError):
+    """The ledger cannot commit, so nothing was written."""
+
+    def __init__(self, *, retry_after: float = 1.0) -> None:
+        super().__init__(Reason.LEDGER_UNAVAILABLE, retry_after=retry_after)
 
 
 class NotStarted(ConferencingError):

@@ -78,6 +78,23 @@ class GrantDirectory:
         """Return a grant that was read while this call was under way."""
         return await self.find(call, upstream, grant_id, field=field, max_age=self._age_of(call))
 
+    async def find_with_calendar(
+        self, call: Call, upstream: CalendarUpstream, grant_id: str, *, fresh: bool = False
+    ) -> Grant:
+        """Return an event's grant; raises FailedPrecondition when it has no calendar.
+
+        A call that goes on to the upstream learns there whether the grant still holds, so that
+        only its platform matters here; one that does not wants `fresh` facts.
+        """
+        max_age = FACTS_SECONDS if fresh else None
+        grant = await self.find(call, upstream, grant_id, max_age=max_age)
+        call.attributes["conferencing.platform"] = grant.platform.value
+        if grant.platform in upstream.capabilities.without_calendar:
+            raise FailedPrecondition(
+                Reason.GRANT_HAS_NO_CALENDAR, {"platform": grant.platform.value}
+            )
+        return grant
+
     async def _find(
         self, call: Call, upstream: CalendarUpstream, grant_id: str, max_age: float | None
     ) -> _Known:

@@ -77,7 +77,11 @@ class Reason(enum.StrEnum):
     EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
     UPSTREAM_RATE_LIMITED = "UPSTREAM_RATE_LIMITED"
     UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
     OUTCOME_UNRESOLVED = "OUTCOME_UNRESOLVED"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    REQUEST_IN_PROGRESS = "REQUEST_IN_PROGRESS"
+    LEDGER_UNAVAILABLE = "LEDGER_UNAVAILABLE"
     NOT_STARTED = "NOT_STARTED"
     UPSTREAM_CREDENTIALS = "UPSTREAM_CREDENTIALS"
     UPSTREAM_MALFORMED = "UPSTREAM_MALFORMED"
@@ -339,6 +343,8 @@ class Event:
     hide_participants: bool = False
     capacity: int | None = None
     text_description: str = field(default="", repr=False)
+    marker: str = field(default="", repr=False)
+    """What the ledger finds the event by; callers never see it."""
 
 
 WRITABLE_FIELDS: frozenset[str] = frozenset(

@@ -242,7 +242,8 @@ def _check_event(faults: Faults, event: Event, fields: frozenset[str], rules: Ru
     if "resources" in fields:
         _check_resources(faults, event)
     if "metadata" in fields:
-        check_metadata(faults, "event.metadata", event.metadata)
+        reserved = rules.capabilities.reserved_metadata
+        check_metadata(faults, "event.metadata", event.metadata, reserved)
     if "reminders" in fields and event.reminders is not None:
         _check_reminders(faults, event.reminders)
     if "capacity" in fields and event.capacity is not None and event.capacity < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -43,6 +44,8 @@ class Call:
         attributes: what the call's own span and log line say; no secrets and no people.
         upstream_request_id: the id of the last REST request, "" before the first.
         sandbox: an answer of the embedded sandbox was used.
+        principal: who calls, "" for somebody who did not say.
+        before_send: what has to hold immediately before a write leaves; it raises what does not.
     """
 
     clock: Clock
@@ -52,6 +55,8 @@ class Call:
     attributes: dict[str, str] = field(default_factory=dict)
     upstream_request_id: str = ""
     sandbox: bool = False
+    principal: str = ""
+    before_send: Callable[[], Awaitable[None]] | None = None
 
     def read_seconds(self) -> float:
         """Return the seconds left for reads; negative when there are none."""
@@ -89,7 +94,8 @@ class CalendarUpstream(Protocol):
 
     Every method raises an error of `core.errors`: NotFound, FailedPrecondition, RateLimited,
     Unavailable, UpstreamCredentials; reads also UpstreamMalformed, writes OutcomeUnresolved when
-    the request may have arrived and no usable answer came back. A write is sent at most once.
+    the request may have arrived and no usable answer came back. A write is sent at most once, and
+    `call.before_send` is awaited immediately before it leaves.
     """
 
     @property
@@ -110,10 +116,15 @@ class CalendarUpstream(Protocol):
     ) -> EventPage:
         """Read a page of events."""
 
+    async def find_events(
+        self, call: Call, grant_id: str, calendar_id: str, marker: str
+    ) -> tuple[Event, ...]:
+        """Read every event of a calendar that was made with this marker."""
+
     async def create_event(
         self, call: Call, grant_id: str, calendar_id: str, event: Event, notify: Notify
     ) -> Event:
-        """Make an event and return it as kept."""
+        """Make an event, with its marker, and return it as kept."""
 
     async def update_event(
         self,
@@ -127,7 +138,7 @@ class CalendarUpstream(Protocol):
         """Write the named fields of `event` on the event with its id; return it as kept.
 
         A named field that is empty is cleared; `conferencing` None takes the conference off, but
-        leaves the description to the caller.
+        leaves the description to the caller. `metadata` is written with the event's marker.
         """
 
     async def delete_event(

@@ -230,10 +230,14 @@ def _check_rrule(faults: Faults, path: str, value: str) -> None:
         faults.add(path, "must not hold both UNTIL and COUNT")
 
 
-def check_metadata(faults: Faults, path: str, metadata: Mapping[str, str]) -> None:
-    """Metadata: at most 50 pairs; keys 1 to 40 characters, values at most 500."""
-    if len(metadata) > 50:
-        faults.add(path, "must be at most 50 pairs")
+def check_metadata(
+    faults: Faults, path: str, metadata: Mapping[str, str], reserved: Collection[str] = ()
+) -> None:
+    """Metadata: at most 49 pairs; keys 1 to 40 characters, none reserved; values at most 500."""
+    if len(metadata) > 49:
+        faults.add(path, "must be at most 49 pairs")
+    for key in sorted(metadata.keys() & set(reserved)):
+        faults.add(path, f"{key} is reserved")
     for key, value in metadata.items():
         if not key or len(key) > 40 or _CONTROL.search(key):
             faults.add(path, "keys must be 1 to 40 characters without control characters")

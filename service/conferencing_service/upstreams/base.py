@@ -7,10 +7,11 @@ which bounds time and size, records the client span, and says of a failure wheth
 have arrived:
 
     Unsent      nothing left this process       -> Unavailable
+    Limited     a pause of the grant's outlasts the call -> RateLimited
     Lost        sent, no answer                 -> read: Unavailable; write: OutcomeUnresolved
     Answer      a status, headers and a body    -> the vendor's own error table
 
-Rules: a write is sent once. An answer that cannot be read is UpstreamMalformed to a read and
+Rules: a write that may have left is never sent again. An answer that cannot be read is UpstreamMalformed to a read and
 OutcomeUnresolved to a write. No vendor text reaches an exception, a log or a span. Whatever a
 vendor leaves out, misspells or adds must not break a read.
 """

@@ -1,18 +1,16 @@
 """The one way out: every REST request of every upstream, bounded, traced, and honest about loss.
 
 Speaks httpx's transport interface directly. Knows no vendor; says of every failure whether the
-request can have arrived.
+request can have arrived. Three gates stand before it: the upstream's circuit breaker, the grant's
+bulkhead with its Retry-After, and, before anything is sent again, the upstream's retry budget.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import re
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -21,87 +19,41 @@ from opentelemetry import propagate
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from conferencing_service.core.upstream import Call
+from conferencing_service.upstreams.bodies import MAX_REPLY, body_of
+from conferencing_service.upstreams.breaker import CircuitBreaker, Sign
+from conferencing_service.upstreams.bulkhead import Bulkhead
+from conferencing_service.upstreams.exchange import Answer, Limited, Lost, RestRequest, Unsent
+from conferencing_service.upstreams.retry_budget import RetryBudget
 
-MAX_REPLY = 8 * 1024 * 1024
-"""How many bytes of a reply are read, after inflating."""
+__all__ = [
+    "GATE",
+    "MAX_REPLY",
+    "RETRIED_STATUSES",
+    "Answer",
+    "Limited",
+    "Lost",
+    "RestClient",
+    "RestRequest",
+    "Unsent",
+]
+
+GATE = "conferencing.upstream_gate"
+"""The attribute of a call of which a request was kept from leaving, and by what."""
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 """Answers after which a read may be sent again."""
 
+_LIMITING_STATUSES = frozenset({429, 503})
 _ATTEMPTS = 3
+_JITTER_FIRST = 0.1
+_JITTER_MOST = 2.0
 # An attempt may outlast the read deadline by this: where that is the caller's own deadline, gRPC
 # then ends the call by itself, as DEADLINE_EXCEEDED, instead of racing with us.
 _SLACK = 0.5
+# An attempt that was given less tells of its caller's hurry, not of the upstream, when its time is
+# up: callers with short deadlines would shut out those that have the time.
+_FAIR_SECONDS = 5.0
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
-_INFLATERS: Mapping[str, int] = {"gzip": 31, "deflate": 15}
-
-
-class Unsent(Exception):
-    """Nothing left this process."""
-
-
-class Lost(Exception):
-    """The request was sent, or may have been, and no usable answer came back.
-
-    Args:
-        request_id: the upstream's own id of the request, when at least the headers came.
-    """
-
-    def __init__(self, request_id: str = "") -> None:
-        super().__init__("lost")
-        self.request_id = request_id
-
-
-class _Unreadable(Exception):
-    """A body is larger than a reply may be, or cannot be inflated."""
-
-
-@dataclass(frozen=True, slots=True)
-class RestRequest:
-    """A request to an upstream.
-
-    Attributes:
-        method: the HTTP method.
-        template: the path with placeholders, for traces ("/v3/grants/{grant_id}").
-        target: the encoded path and query.
-        body: JSON, or None.
-    """
-
-    method: str
-    template: str
-    target: str = field(repr=False)
-    body: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an upstream answered.
-
-    Attributes:
-        status: the HTTP status.
-        headers: the headers.
-        body: the inflated body; None where it is too large or cannot be inflated, which leaves the
-            status to be judged by itself.
-        request_id: the upstream's own id of the request, "" where it gave none that is one.
-    """
-
-    status: int
-    headers: httpx.Headers = field(repr=False)
-    body: bytes | None = field(default=b"", repr=False)
-    request_id: str = ""
-
-    def retry_after(self) -> float | None:
-        """Return the seconds of Retry-After, None where there are none (RFC 9110, 10.2.3).
-
-        A date is counted from the answer's own Date, so that nobody's clock matters.
-        """
-        value = self.headers.get("retry-after", "").strip()
-        if value.isascii() and value.isdecimal() and len(value) < 6:
-            return float(value)
-        until, now = _date(value), _date(self.headers.get("date", ""))
-        if until is None or now is None:
-            return None
-        return max(0.0, (until - now).total_seconds())
 
 
 class RestClient:
@@ -114,7 +66,11 @@ class RestClient:
         tracer: opens client spans.
         request_id_header: where the upstream puts its own request id.
         sandbox_header: a header by which an embedded sandbox makes itself known.
-        sleep: waits so many seconds between attempts.
+        sleep: waits so many seconds, between attempts and for a Retry-After.
+        chance: returns a random number from 0 to 1, for the jitter.
+        budget: what the upstream's requests may spend on being sent again.
+        breaker: the upstream's circuit breaker.
+        bulkhead: the lanes of the upstream's grants.
     """
 
     def __init__(
@@ -127,6 +83,10 @@ class RestClient:
         request_id_header: str,
         sandbox_header: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+        budget: RetryBudget | None = None,
+        breaker: CircuitBreaker | None = None,
+        bulkhead: Bulkhead | None = None,
     ) -> None:
         self._transport = transport
         self._base = httpx.URL(base_url)
@@ -138,60 +98,132 @@ class RestClient:
         self._span_attributes: dict[str, str | int] = {"server.address": self._base.host}
         if self._base.port is not None:
             self._span_attributes["server.port"] = self._base.port
+        self._chance = chance
+        self._budget = RetryBudget() if budget is None else budget
+        self._breaker = CircuitBreaker(upstream=self._base.host) if breaker is None else breaker
+        self._bulkhead = Bulkhead(sleep=sleep) if bulkhead is None else bulkhead
         self._retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type((Unsent, Lost))
-            | tenacity.retry_if_result(_may_be_repeated),
-            wait=_wait,
-            retry_error_callback=_last_outcome,
-            sleep=sleep,
+            wait=self._wait, retry_error_callback=_last_outcome, sleep=sleep
         )
 
     async def read(self, call: Call, request: RestRequest) -> Answer:
-        """Send a read, again while that may help and the call's time lasts.
+        """Send a read, again while that may help, the call's time lasts and the budget allows.
 
         Up to three attempts with full jitter, or after the upstream's Retry-After; none that could
-        not begin before the read deadline. Returns the last answer; raises Unsent or Lost.
+        not begin before the read deadline. Returns the last answer; raises Unsent, Lost or Limited.
         """
-
-        def out_of_time(state: tenacity.RetryCallState) -> bool:
-            return state.attempt_number >= _ATTEMPTS or state.upcoming_sleep >= call.read_seconds()
-
-        attempt = 0
-
-        async def once() -> Answer:
-            nonlocal attempt
-            attempt += 1
-            seconds = call.read_seconds()
-            if seconds <= 0:
-                raise Unsent
-            return await self._send(
-                call, request, seconds + _SLACK, connect_seconds=seconds, resends=attempt - 1
-            )
-
-        answer: Answer = await self._retrying.copy(stop=out_of_time)(once)
-        return answer
+        return await self._repeated(call, request, call.read_deadline, None, _read_may_be_repeated)
 
     async def write(self, call: Call, request: RestRequest, seconds: float) -> Answer:
-        """Send a write once, within its own time limit; raises Unsent or Lost.
+        """Send a write once, within its own time limit; raises Unsent, Lost or Limited.
 
-        It is not sent any more when the caller's deadline passed while it waited for a connection.
+        What surely never left is tried again like a read; what may have left never is. Nothing is
+        sent any more when the caller's deadline, or else the time limit, passed while it waited for
+        a place or a connection. `call.before_send` is asked immediately before each attempt
+        leaves; what it raises goes through.
         """
         left = call.write_seconds()
-        connect_seconds = seconds if left is None else min(seconds, left)
-        return await self._send(call, request, seconds, connect_seconds=connect_seconds)
+        deadline = call.clock() + (seconds if left is None else min(seconds, left))
+        return await self._repeated(call, request, deadline, seconds, _write_may_be_repeated)
 
     async def aclose(self) -> None:
         """Close the connection pool."""
         await self._transport.aclose()
+
+    # ---- Attempts ------------------------------------------------------------------------
+
+    async def _repeated(
+        self,
+        call: Call,
+        request: RestRequest,
+        deadline: float,
+        write_seconds: float | None,
+        may_be_repeated: Callable[[tenacity.RetryCallState], bool],
+    ) -> Answer:
+        def is_last(state: tenacity.RetryCallState) -> bool:
+            now = call.clock()
+            return (
+                state.attempt_number >= _ATTEMPTS
+                or state.upcoming_sleep >= deadline - now
+                or self._breaker.seconds_left(now) > 0
+                or not self._budget.take()
+            )
+
+        attempts = 0
+
+        async def once() -> Answer:
+            nonlocal attempts
+            attempts += 1
+            try:
+                return await self._attempt(
+                    call, request, deadline, write_seconds, resends=attempts - 1
+                )
+            except (Unsent, Limited) as refusal:
+                if refusal.gate is not None:
+                    call.attributes[GATE] = refusal.gate.value
+                raise
+
+        answer: Answer = await self._retrying.copy(retry=may_be_repeated, stop=is_last)(once)
+        return answer
+
+    async def _attempt(
+        self,
+        call: Call,
+        request: RestRequest,
+        deadline: float,
+        write_seconds: float | None,
+        *,
+        resends: int,
+    ) -> Answer:
+        """Send a request as soon as the gates let it leave; a write has its own time then."""
+        grant_id = request.grant_id
+        if deadline <= call.clock():
+            raise Unsent
+        # Asked before, so that nobody waits in line for nothing.
+        self._breaker.check(call.clock())
+        async with self._bulkhead.slot(grant_id, call.clock, deadline):
+            permit, sign = self._breaker.admit(call.clock()), Sign.NONE
+            try:
+                if write_seconds is not None and call.before_send is not None:
+                    await call.before_send()
+                    while await self._bulkhead.opened(grant_id, call.clock, deadline):
+                        await call.before_send()
+                left = deadline - call.clock()
+                if left <= 0:
+                    raise Unsent
+                if not resends:
+                    self._budget.pay_in()
+                seconds = left + _SLACK if write_seconds is None else write_seconds
+                try:
+                    answer = await self._send(call, request, seconds, left, resends)
+                except (Unsent, Lost) as failure:
+                    sign = _sign_of(failure, left, write_seconds)
+                    raise
+                sign = Sign.FAILED if answer.status >= 500 else Sign.ALIVE
+            finally:
+                self._breaker.record(call.clock(), permit, grant_id, sign)
+            if answer.status in _LIMITING_STATUSES:
+                self._bulkhead.limit(grant_id, call.clock(), answer.retry_after() or 0.0)
+            return answer
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Return the upstream's own Retry-After, or a random time whose bound doubles."""
+        if state.outcome is not None and not state.outcome.failed:
+            asked: float | None = state.outcome.result().retry_after()
+            if asked is not None:
+                return asked
+        most: float = min(_JITTER_MOST, _JITTER_FIRST * 2 ** (state.attempt_number - 1))
+        return self._chance() * most
+
+    # ---- One attempt ---------------------------------------------------------------------
 
     async def _send(
         self,
         call: Call,
         request: RestRequest,
         seconds: float,
-        *,
         connect_seconds: float,
-        resends: int = 0,
+        resends: int,
     ) -> Answer:
         with self._tracer.start_as_current_span(
             f"{request.method} {request.template}",
@@ -209,9 +241,9 @@ class RestClient:
             request_id = ""
             try:
                 async with asyncio.timeout(seconds):
-                    response = await self._sent(request, connect_seconds)
+                    response = await self._sent(request, min(seconds, connect_seconds))
                     request_id = self._noted(call, span, response)
-                    body = await _body_of(response)
+                    body = await body_of(response)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 _failed(span, error)
                 raise Unsent from error
@@ -257,27 +289,30 @@ class RestClient:
         return await self._transport.handle_async_request(wire)
 
 
-def _date(value: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(value)
-    except ValueError:
-        return None
+def _read_may_be_repeated(state: tenacity.RetryCallState) -> bool:
+    """Whether a read's outcome may be better next time; a gate's no holds for its retries too."""
+    match _outcome(state):
+        case Answer(status=status):
+            return status in RETRIED_STATUSES
+        case Lost():
+            return True
+        case Unsent(gate=gate):
+            return gate is None
+    return False
 
 
-def _may_be_repeated(answer: Answer) -> bool:
-    return answer.status in RETRIED_STATUSES
+def _write_may_be_repeated(state: tenacity.RetryCallState) -> bool:
+    """Whether a write surely never left, and no gate kept it."""
+    match _outcome(state):
+        case Unsent(gate=gate):
+            return gate is None
+    return False
 
 
-_jittered = tenacity.wait_random_exponential(multiplier=0.1, max=2.0)
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Return the upstream's own Retry-After, or a random time that doubles its bound."""
-    if state.outcome is not None and not state.outcome.failed:
-        asked: float | None = state.outcome.result().retry_after()
-        if asked is not None:
-            return asked
-    return _jittered(state)
+def _outcome(state: tenacity.RetryCallState) -> Answer | BaseException | None:
+    assert state.outcome is not None  # noqa: S101 - called after an attempt
+    outcome: Answer | BaseException | None = state.outcome.exception()
+    return state.outcome.result() if outcome is None else outcome
 
 
 def _last_outcome(state: tenacity.RetryCallState) -> Any:
@@ -286,49 +321,22 @@ def _last_outcome(state: tenacity.RetryCallState) -> Any:
     return state.outcome.result()
 
 
+def _sign_of(failure: Unsent | Lost, left: float, write_seconds: float | None) -> Sign:
+    """Return what a failed attempt tells of the upstream.
+
+    That our own pool had no place left tells nothing, and a time-out only after a fair time: what
+    was left to the caller, or a write's own once there is a connection.
+    """
+    cause = failure.__cause__
+    if isinstance(cause, httpx.PoolTimeout):
+        return Sign.NONE
+    given = left if write_seconds is None or isinstance(failure, Unsent) else write_seconds
+    if isinstance(cause, (TimeoutError, httpx.TimeoutException)) and given < _FAIR_SECONDS:
+        return Sign.NONE
+    return Sign.UNREACHED if isinstance(failure, Unsent) else Sign.FAILED
+
+
 def _failed(span: Any, error: BaseException) -> None:
     """Mark a span as failed by the kind of error alone: its text may hold anything."""
     span.set_attribute("error.type", type(error).__name__)
     span.set_status(Status(StatusCode.ERROR))
-
-
-async def _body_of(response: httpx.Response) -> bytes | None:
-    """Return the inflated body, None where it is too large or cannot be inflated."""
-    try:
-        return await _bounded_body(response)
-    except _Unreadable:
-        return None
-    finally:
-        await response.aclose()
-
-
-async def _bounded_body(response: httpx.Response) -> bytes:
-    """Return the inflated body; raises _Unreadable as soon as it is known to be too large."""
-    encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
-    chunks: list[bytes] = []
-    size = 0
-    inflater = None
-    if encoding != "identity":
-        if encoding not in _INFLATERS:
-            raise _Unreadable
-        inflater = zlib.decompressobj(_INFLATERS[encoding])
-    stream = response.stream
-    assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - async transports give these
-    async for chunk in stream:
-        if inflater is None:
-            piece = chunk
-        else:
-            try:
-                piece = inflater.decompress(chunk, MAX_REPLY - size + 1)
-            except zlib.error as error:
-                raise _Unreadable from error
-            if inflater.unused_data:
-                # zlib would copy whatever follows the end, again for every chunk.
-                raise _Unreadable
-        size += len(piece)
-        if size > MAX_REPLY:
-            raise _Unreadable
-        chunks.append(piece)
-    if inflater is not None and size and not inflater.eof:
-        raise _Unreadable
-    return b"".join(chunks)

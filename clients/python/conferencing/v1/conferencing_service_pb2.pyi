@@ -101,7 +101,8 @@ class CreateEventRequest(google.protobuf.message.Message):
     """Whom the platform tells. Unspecified means NOTIFY_ALL."""
     request_id: builtins.str
     """A UUID that names this request, kept when the request is repeated (RFC 9562, 36 characters;
-    AIP-155). Required unless `validate_only`.
+    AIP-155). Required unless `validate_only`. However often it is repeated, it makes at most one
+    change; its answer is kept for a week unless the service's operator says otherwise.
     """
     validate_only: builtins.bool
     """True: run every check, the compatibility verdict included, and write nothing. The answer is the

@@ -152,7 +152,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_OUTCOME_UNRESOLVED: _ErrorReason.ValueType  # 20
     """UNKNOWN. A write was sent and it may have happened or not: its answer was lost, cannot be read,
     or leaves it open, as one about a conference that was made while its event was not. Nothing
-    more can be found out. Do not repeat it blindly; look at the calendar.
+    more can be found out by itself; a repetition with the same request_id says the same until an
+    operator has settled it. Look at the calendar before writing it with another request_id. A
+    DeleteEvent has none: repeat it with allow_missing.
 
         {"reason": "OUTCOME_UNRESOLVED", "domain": "conferencing.v1",
          "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
@@ -181,6 +183,33 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
 
         {"reason": "INTERNAL", "domain": "conferencing.v1",
          "metadata": {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}}
+    """
+    ERROR_REASON_OUTCOME_UNKNOWN: _ErrorReason.ValueType  # 25
+    """UNAVAILABLE with `google.rpc.RetryInfo`. A write was sent and its answer was lost; what became
+    of it is being found out. Repeat the same request, with the same request_id: it is not sent
+    again, and its answer is OK as soon as the event is found, or OUTCOME_UNRESOLVED when the time
+    in which it could appear is over.
+
+        {"reason": "OUTCOME_UNKNOWN", "domain": "conferencing.v1",
+         "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
+    """
+    ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 26
+    """INVALID_ARGUMENT. This caller used the request_id before, for another payload. Nothing was
+    done. Every new request takes a new request_id; a repetition repeats the payload as well.
+
+        {"reason": "REQUEST_ID_REUSED", "domain": "conferencing.v1", "metadata": {}}
+    """
+    ERROR_REASON_REQUEST_IN_PROGRESS: _ErrorReason.ValueType  # 27
+    """UNAVAILABLE with `google.rpc.RetryInfo`. The same request is under way elsewhere and did not
+    end within the deadline. Repeat it to learn how it ends.
+
+        {"reason": "REQUEST_IN_PROGRESS", "domain": "conferencing.v1", "metadata": {}}
+    """
+    ERROR_REASON_LEDGER_UNAVAILABLE: _ErrorReason.ValueType  # 28
+    """UNAVAILABLE with `google.rpc.RetryInfo`. The request could not be noted durably, so nothing was
+    written. Repeat the same request.
+
+        {"reason": "LEDGER_UNAVAILABLE", "domain": "conferencing.v1", "metadata": {}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -328,7 +357,9 @@ Nothing was written. Repeat the same request.
 ERROR_REASON_OUTCOME_UNRESOLVED: ErrorReason.ValueType  # 20
 """UNKNOWN. A write was sent and it may have happened or not: its answer was lost, cannot be read,
 or leaves it open, as one about a conference that was made while its event was not. Nothing
-more can be found out. Do not repeat it blindly; look at the calendar.
+more can be found out by itself; a repetition with the same request_id says the same until an
+operator has settled it. Look at the calendar before writing it with another request_id. A
+DeleteEvent has none: repeat it with allow_missing.
 
     {"reason": "OUTCOME_UNRESOLVED", "domain": "conferencing.v1",
      "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
@@ -357,5 +388,32 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 24
 
     {"reason": "INTERNAL", "domain": "conferencing.v1",
      "metadata": {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}}
+"""
+ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 25
+"""UNAVAILABLE with `google.rpc.RetryInfo`. A write was sent and its answer was lost; what became
+of it is being found out. Repeat the same request, with the same request_id: it is not sent
+again, and its answer is OK as soon as the event is found, or OUTCOME_UNRESOLVED when the time
+in which it could appear is over.
+
+    {"reason": "OUTCOME_UNKNOWN", "domain": "conferencing.v1",
+     "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
+"""
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 26
+"""INVALID_ARGUMENT. This caller used the request_id before, for another payload. Nothing was
+done. Every new request takes a new request_id; a repetition repeats the payload as well.
+
+    {"reason": "REQUEST_ID_REUSED", "domain": "conferencing.v1", "metadata": {}}
+"""
+ERROR_REASON_REQUEST_IN_PROGRESS: ErrorReason.ValueType  # 27
+"""UNAVAILABLE with `google.rpc.RetryInfo`. The same request is under way elsewhere and did not
+end within the deadline. Repeat it to learn how it ends.
+
+    {"reason": "REQUEST_IN_PROGRESS", "domain": "conferencing.v1", "metadata": {}}
+"""
+ERROR_REASON_LEDGER_UNAVAILABLE: ErrorReason.ValueType  # 28
+"""UNAVAILABLE with `google.rpc.RetryInfo`. The request could not be noted durably, so nothing was
+written. Repeat the same request.
+
+    {"reason": "LEDGER_UNAVAILABLE", "domain": "conferencing.v1", "metadata": {}}
 """
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

@@ -253,7 +253,10 @@ class Event(google.protobuf.message.Message):
 
     @property
     def metadata(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """The caller's own data. At most 50 pairs; keys at most 40 characters, values at most 500."""
+        """The caller's own data. At most 49 pairs; keys at most 40 characters, values at most 500. One
+        key is the service's own, `key4` unless its operator says otherwise: it cannot be written, and
+        does not show.
+        """
 
     @property
     def resources(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Resource]:

@@ -52,4 +52,6 @@ NYLAS = Capabilities(
         Platform.MICROSOFT: Provider.MICROSOFT_TEAMS,
     },
     default_visibility=frozenset({Platform.GOOGLE}),
+    # The vendor gives up on its provider after 90 seconds; then what was done has to show.
+    settle_seconds=120.0,
 )

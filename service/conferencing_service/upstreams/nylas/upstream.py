@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from conferencing_service.core.errors import (
     InvalidField,
     NotFound,
     OutcomeUnresolved,
+    RateLimited,
     Unavailable,
     UpstreamCredentials,
     UpstreamMalformed,
@@ -30,7 +32,14 @@ from conferencing_service.core.model import (
     Reason,
 )
 from conferencing_service.upstreams.base import Call, Capabilities, EventPage, EventQuery
-from conferencing_service.upstreams.http import Answer, Lost, RestClient, RestRequest, Unsent
+from conferencing_service.upstreams.http import (
+    Answer,
+    Limited,
+    Lost,
+    RestClient,
+    RestRequest,
+    Unsent,
+)
 from conferencing_service.upstreams.nylas.capabilities import NYLAS
 from conferencing_service.upstreams.nylas.errors import (
     GONE,
@@ -47,6 +56,7 @@ from conferencing_service.upstreams.nylas.events import (
 from conferencing_service.upstreams.nylas.fields import flag, items, mapping, text
 
 _DIAGNOSIS_SECONDS = 10.0
+_MARKED_AT_ONCE = 20
 
 _GRANT = "/v3/grants/{grant_id}"
 _CALENDAR = "/v3/grants/{grant_id}/calendars/{calendar_id}"
@@ -75,20 +85,23 @@ class NylasUpstream:
     Args:
         client: the way out to one of the vendor's regions.
         write_seconds: how long a write may take; the vendor itself gives up after 90 seconds.
+        marker_key: the metadata key that holds what the ledger finds events by.
     """
 
-    def __init__(self, client: RestClient, write_seconds: float) -> None:
+    def __init__(self, client: RestClient, write_seconds: float, marker_key: str) -> None:
         self._client = client
         self._write_seconds = write_seconds
+        self._marker_key = marker_key
+        self._capabilities = dataclasses.replace(NYLAS, reserved_metadata=frozenset({marker_key}))
 
     @property
     def capabilities(self) -> Capabilities:
         """What Nylas can do."""
-        return NYLAS
+        return self._capabilities
 
     async def get_grant(self, call: Call, grant_id: str) -> Grant:
         """Read a grant; a 401 here is about our own key, which opens every grant."""
-        request = RestRequest("GET", _GRANT, _Place(grant_id).grant_path())
+        request = RestRequest("GET", _GRANT, _Place(grant_id).grant_path(), grant_id=grant_id)
         answer = await self._read(call, request)
         if answer.status == 401:
             raise UpstreamCredentials
@@ -112,7 +125,8 @@ class NylasUpstream:
     async def get_calendar(self, call: Call, grant_id: str, calendar_id: str) -> Calendar:
         """Read a calendar."""
         place = _Place(grant_id, calendar_id)
-        answer = await self._read(call, RestRequest("GET", _CALENDAR, place.calendar_path()))
+        request = RestRequest("GET", _CALENDAR, place.calendar_path(), grant_id=grant_id)
+        answer = await self._read(call, request)
         data = _data(await self._good(call, place, answer))
         return Calendar(text(data.get("id")), flag(data.get("read_only")) or False)
 
@@ -120,11 +134,11 @@ class NylasUpstream:
         """Read an event."""
         place = _Place(grant_id, calendar_id, event_id)
         target = place.event_path() + _query(calendar_id=calendar_id)
-        answer = await self._read(call, RestRequest("GET", _EVENT, target))
+        answer = await self._read(call, RestRequest("GET", _EVENT, target, grant_id=grant_id))
         data = _data(await self._good(call, place, answer))
         if not text(data.get("id")):
             raise UpstreamMalformed(metadata_of(answer))
-        return event_from_nylas(data)
+        return self._event(data)
 
     async def list_events(
         self, call: Call, grant_id: str, calendar_id: str, query: EventQuery
@@ -142,18 +156,25 @@ class NylasUpstream:
             selection["end"] = str(_END if end is None else end)
         if query.page_token:
             selection["page_token"] = query.page_token
-        place = _Place(grant_id, calendar_id)
-        request = RestRequest("GET", _EVENTS, place.events_path() + _query(**selection))
-        answer = await self._good(call, place, await self._read(call, request))
-        if answer.body is None and query.limit > 1:
-            raise InvalidField(
-                [Violation("page_size", "the page is too large to be read; ask for fewer")]
-            )
-        body = json_of(answer)
-        if not isinstance(body.get("data"), list):
-            raise UpstreamMalformed(metadata_of(answer))
-        events = tuple(event_from_nylas(item) for item in map(mapping, items(body["data"])) if item)
-        return EventPage(events, text(body.get("next_cursor")))
+        return await self._page(call, _Place(grant_id, calendar_id), selection)
+
+    async def find_events(
+        self, call: Call, grant_id: str, calendar_id: str, marker: str
+    ) -> tuple[Event, ...]:
+        """Read the events that carry a marker; the vendor takes no range beside it."""
+        found: list[Event] = []
+        selection = {
+            "calendar_id": calendar_id,
+            "metadata_pair": f"{self._marker_key}:{marker}",
+            "limit": str(_MARKED_AT_ONCE),
+        }
+        while True:
+            page = await self._page(call, _Place(grant_id, calendar_id), selection)
+            # A vendor that did not understand the filter would answer with anybody's events.
+            found += [event for event in page.events if event.marker == marker]
+            if not page.next_page_token:
+                return tuple(found)
+            selection["page_token"] = page.next_page_token
 
     async def create_event(
         self, call: Call, grant_id: str, calendar_id: str, event: Event, notify: Notify
@@ -161,9 +182,10 @@ class NylasUpstream:
         """Make an event."""
         place = _Place(grant_id, calendar_id, conf_grant_id=_conf_grant_of(event))
         target = place.events_path() + _written_where(calendar_id, notify)
-        body = orjson.dumps(event_to_nylas(event))
-        answer = await self._write(call, RestRequest("POST", _EVENTS, target, body))
-        return _event(await self._done(call, place, answer, autocreate=_autocreates(event)))
+        body = orjson.dumps(event_to_nylas(self._marked(event)))
+        request = RestRequest("POST", _EVENTS, target, body, grant_id=grant_id)
+        answer = await self._write(call, request)
+        return self._written(await self._done(call, place, answer, autocreate=_autocreates(event)))
 
     async def update_event(
         self,
@@ -179,9 +201,10 @@ class NylasUpstream:
         host = _conf_grant_of(event) if autocreate else ""
         place = _Place(grant_id, calendar_id, event.id, host)
         target = place.event_path() + _written_where(calendar_id, notify)
-        body = orjson.dumps(changes_to_nylas(event, fields))
-        answer = await self._write(call, RestRequest("PUT", _EVENT, target, body))
-        return _event(await self._done(call, place, answer, autocreate=autocreate))
+        body = orjson.dumps(changes_to_nylas(self._marked(event), fields))
+        request = RestRequest("PUT", _EVENT, target, body, grant_id=grant_id)
+        answer = await self._write(call, request)
+        return self._written(await self._done(call, place, answer, autocreate=autocreate))
 
     async def delete_event(
         self, call: Call, grant_id: str, calendar_id: str, event_id: str, notify: Notify
@@ -189,29 +212,75 @@ class NylasUpstream:
         """Delete an event."""
         place = _Place(grant_id, calendar_id, event_id)
         target = place.event_path() + _written_where(calendar_id, notify)
-        answer = await self._write(call, RestRequest("DELETE", _EVENT, target))
+        answer = await self._write(call, RestRequest("DELETE", _EVENT, target, grant_id=grant_id))
         await self._done(call, place, answer, autocreate=False)
 
     async def aclose(self) -> None:
         """Close the way out."""
         await self._client.aclose()
 
+    # ---- Events --------------------------------------------------------------------------
+
+    def _marked(self, event: Event) -> Event:
+        """Return an event whose metadata carries its marker; the vendor replaces it as a whole."""
+        if not event.marker:
+            return event
+        metadata = {**event.metadata, self._marker_key: event.marker}
+        return dataclasses.replace(event, metadata=metadata)
+
+    def _event(self, data: Mapping[str, Any]) -> Event:
+        """Return the event of an answer, its marker taken out of the metadata."""
+        event = event_from_nylas(data)
+        if self._marker_key not in event.metadata:
+            return event
+        metadata = dict(event.metadata)
+        marker = metadata.pop(self._marker_key)
+        return dataclasses.replace(event, metadata=metadata, marker=marker)
+
+    def _written(self, answer: Answer) -> Event:
+        """Return the event that a write answered; without one nobody knows what was written."""
+        data = mapping(json_of(answer).get("data"))
+        if not text(data.get("id")):
+            raise OutcomeUnresolved(metadata_of(answer))
+        return self._event(data)
+
     # ---- The wire ------------------------------------------------------------------------
 
     async def _read(self, call: Call, request: RestRequest) -> Answer:
         try:
             return await self._client.read(call, request)
-        except (Unsent, Lost) as error:
+        except Limited as error:
+            raise RateLimited(error.seconds) from error
+        except Unsent as error:
+            raise Unavailable(retry_after=error.retry_after) from error
+        except Lost as error:
             raise Unavailable from error
 
     async def _write(self, call: Call, request: RestRequest) -> Answer:
         try:
             return await self._client.write(call, request, self._write_seconds)
+        except Limited as error:
+            raise RateLimited(error.seconds) from error
         except Unsent as error:
-            raise Unavailable from error
+            raise Unavailable(retry_after=error.retry_after) from error
         except Lost as error:
             metadata = {"upstream_request_id": error.request_id} if error.request_id else {}
             raise OutcomeUnresolved(metadata) from error
+
+    async def _page(self, call: Call, place: _Place, selection: Mapping[str, str]) -> EventPage:
+        """Read one page of events."""
+        target = place.events_path() + _query(**selection)
+        request = RestRequest("GET", _EVENTS, target, grant_id=place.grant_id)
+        answer = await self._good(call, place, await self._read(call, request))
+        if answer.body is None and int(selection["limit"]) > 1:
+            raise InvalidField(
+                [Violation("page_size", "the page is too large to be read; ask for fewer")]
+            )
+        body = json_of(answer)
+        if not isinstance(body.get("data"), list):
+            raise UpstreamMalformed(metadata_of(answer))
+        events = tuple(self._event(item) for item in map(mapping, items(body["data"])) if item)
+        return EventPage(events, text(body.get("next_cursor")))
 
     async def _good(self, call: Call, place: _Place, answer: Answer) -> Answer:
         """Return a read's answer if it is a good one, or raise what it means."""
@@ -266,11 +335,14 @@ class NylasUpstream:
                     return FailedPrecondition(Reason.GRANT_EXPIRED, {"grant_field": field})
         if answer.status == 401:
             return None
-        if not await self._is_there(call, RestRequest("GET", _CALENDAR, place.calendar_path())):
+        grant_id = place.grant_id
+        request = RestRequest("GET", _CALENDAR, place.calendar_path(), grant_id=grant_id)
+        if not await self._is_there(call, request):
             return NotFound(Reason.CALENDAR_NOT_FOUND)
         if place.event_id:
             target = place.event_path() + _query(calendar_id=place.calendar_id)
-            if not await self._is_there(call, RestRequest("GET", _EVENT, target)):
+            request = RestRequest("GET", _EVENT, target, grant_id=grant_id)
+            if not await self._is_there(call, request):
                 return NotFound(Reason.EVENT_NOT_FOUND)
         return None
 
@@ -360,11 +432,3 @@ def _data(answer: Answer) -> Mapping[str, Any]:
     if not data:
         raise UpstreamMalformed(metadata_of(answer))
     return data
-
-
-def _event(answer: Answer) -> Event:
-    """Return the event that a write answered; without one nobody knows what was written."""
-    data = mapping(json_of(answer).get("data"))
-    if not text(data.get("id")):
-        raise OutcomeUnresolved(metadata_of(answer))
-    return event_from_nylas(data)

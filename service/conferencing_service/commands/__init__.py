@@ -1,0 +1,1 @@
+"""The command line: a module per command, and nothing that another part of the service needs."""

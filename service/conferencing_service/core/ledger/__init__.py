@@ -1,0 +1,1 @@
+"""At most one effect per request: the protocol, and the interface of its store."""
