@@ -217,7 +217,10 @@ class Server:
         await self._health.enter_graceful_shutdown()
         self._stopping.set()
         stopped = asyncio.create_task(self._server.stop(grace))
-        left = await self._effects.drain(grace - min(_LAST_WORDS, grace / 4))
+        # Handlers first: one that is still checking may begin a write.
+        until = asyncio.get_running_loop().time() + grace - min(_LAST_WORDS, grace / 4)
+        await asyncio.wait({stopped}, timeout=until - asyncio.get_running_loop().time())
+        left = await self._effects.drain(max(0.0, until - asyncio.get_running_loop().time()))
         if left:
             _log.warning("writes under way were cut off at shutdown", extra={"writes": left})
             self._effects.abandon()

@@ -153,16 +153,18 @@ def test_a_case_of_the_corpus_is_known_for_what_it_is(case):
         data = text.encode(encoding)
         assert conferencing_in(data, kind) == expected
         seen = kind_of(data)
-        assert seen == kind or (kind is Kind.TEXT and seen is Kind.HTML) or len(case["event"]) == 1
+        assert seen == kind or (kind is Kind.TEXT and seen is Kind.HTML)
         assert conferencing_in(data, seen) == expected
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case["platform"] in {"ical", "text"}],
+    ids=lambda case: case["id"],
+)
 @pytest.mark.parametrize("coding", ["8bit", "base64", "quoted-printable"])
 def test_a_case_of_the_corpus_is_read_out_of_a_mail(case, coding):
     text, kind, expected = document_of(case)
-    if kind in {Kind.GOOGLE, Kind.MICROSOFT}:
-        pytest.skip("no mail has such a part")
     subtype = "calendar" if kind is Kind.ICALENDAR else "html" if "<" in text else "plain"
     body = text.encode()
     match coding:
@@ -172,7 +174,7 @@ def test_a_case_of_the_corpus_is_read_out_of_a_mail(case, coding):
             body = quopri.encodestring(body)
     data = (
         HEADERS
-        + f'Content-Type: multipart/alternative; boundary="a b"\r\n\r\n--a b\r\n'.encode()
+        + b'Content-Type: multipart/alternative; boundary="a b"\r\n\r\n--a b\r\n'
         + f"Content-Type: text/{subtype}; charset=utf-8\r\n".encode()
         + f"Content-Transfer-Encoding: {coding}\r\n\r\n".encode()
         + body
@@ -252,7 +254,7 @@ def typed(content, body):
 
 
 def mixed(part, count):
-    return typed(b"multipart/mixed; boundary=b", (b"--b\r\n" + part) * count)
+    return typed(b"multipart/mixed; boundary=b", (b"--b\r\n" + part + b"\r\n") * count)
 
 
 HOSTILE = {

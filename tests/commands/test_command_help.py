@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import click
 import pytest
 
 from conferencing_service.commands.program import COMMANDS, program
+from conferencing_service.commands.progress import Progress
 from conferencing_service.sandbox.command import _parser
 
 LEDGER = ("list", "show", "resolve", "sweep")
@@ -91,6 +93,7 @@ async def test_what_is_listed_is_there():
 def test_nobody_pays_for_tables_that_draws_none(name):
     script = f"""
 import sys
+from conferencing_service.commands.progress import Progress
 from conferencing_service.commands.program import program
 program.get_command(None, {name!r})
 print(*sorted({{"rich", "pygments", "asyncpg", "aiohttp", "pydantic"}} & sys.modules.keys()))
@@ -136,3 +139,15 @@ async def test_ctrl_c_ends_with_130(start):
         assert await command.end() == 130
         connection.close()
     assert command.stderr == ""
+
+
+def test_progress_is_for_terminals():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, shown in ((io.StringIO(), ""), (Terminal(), "\r1 of 3 operations\x1b[K\r\x1b[K")):
+        progress = Progress(stream, 3, "operations")
+        progress.at(1)
+        progress.clear()
+        assert stream.getvalue() == shown

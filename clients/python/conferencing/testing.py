@@ -232,11 +232,15 @@ class ScriptedServer:
         if verdict is not None:
             details.append(verdict)
         trailers = _trailers(code, message, details)
-        if retry_after is not None and code is _Code.UNAVAILABLE:
-            trailers += (("grpc-retry-pushback-ms", str(round(retry_after * 1000))),)
 
         def play(context: grpc.ServicerContext) -> Message:
-            context.set_trailing_metadata(trailers)
+            pushback: tuple[tuple[str, str | bytes], ...] = ()
+            if retry_after is not None and code is _Code.UNAVAILABLE:
+                left = context.time_remaining()
+                waits = left is None or retry_after < left
+                milliseconds = round(retry_after * 1000) if waits else -1
+                pushback = (("grpc-retry-pushback-ms", str(milliseconds)),)
+            context.set_trailing_metadata((*trailers, *pushback))
             context.abort(code, message)
 
         return self._add(_Step(rpc, play, delay), times)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from textwrap import fill
 from typing import Any
 
 import click
@@ -22,8 +23,8 @@ from conferencing_service.commands.asking import (
     timeout_option,
 )
 from conferencing_service.commands.endings import DONE, NotDone
-from conferencing_service.commands.foreign import clean
 from conferencing_service.commands.help_texts import Command
+from conferencing_service.commands.telling import clean, say
 
 PLATFORMS = {
     name.removeprefix("PLATFORM_").lower().replace("_", "-"): number
@@ -48,8 +49,7 @@ off. A refusal comes with its reason and the ways out. Nothing is written.
 """
 _MORE = f"""
 Platforms: {", ".join(PLATFORMS)}.
-Providers: {", ".join(PROVIDERS)};
-{", ".join(_SHORT)} will do.
+{fill(f"Providers: {', '.join(PROVIDERS)}; for short {', '.join(_SHORT)}.", 98)}
 
 Examples:
   conferencing-service check --grant google-demo
@@ -108,13 +108,13 @@ def command(
         asked.provider = (PROVIDERS | _SHORT)[provider]
     answer = _answer(address_of(address), asked, timeout)
     if as_json:
-        click.echo(json_format.MessageToJson(answer))
+        say(json_format.MessageToJson(answer))
         return DONE
     # Not for --json, which needs no tables.
     from conferencing_service.commands.verdict_table import verdict_table  # noqa: PLC0415
 
     about = f"grant {clean(grant)}" if grant is not None else "platform"
-    click.echo(verdict_table(answer, about, sys.stdout), nl=False, color=True)
+    say(verdict_table(answer, about, sys.stdout))
     return DONE
 
 

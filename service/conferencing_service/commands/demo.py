@@ -7,7 +7,8 @@ import sys
 import click
 
 from conferencing_service.commands.help_texts import Command
-from conferencing_service.commands.running import run, say, settings
+from conferencing_service.commands.running import run, settings
+from conferencing_service.commands.telling import say
 from conferencing_service.demo import demo
 from conferencing_service.telemetry import log_to
 

@@ -42,13 +42,16 @@ _OF_MAIL = frozenset(
         "to",
     }
 )
-_OF_GOOGLE = frozenset({"conferenceData", "hangoutLink", "htmlLink", "iCalUID", "summary"})
+_OF_GOOGLE = frozenset(
+    {"conferenceData", "description", "hangoutLink", "htmlLink", "iCalUID", "summary"}
+)
 _OF_MICROSOFT = frozenset(
     {
         "body",
         "bodyPreview",
         "iCalUId",
         "isOnlineMeeting",
+        "locations",
         "onlineMeeting",
         "onlineMeetingProvider",
         "onlineMeetingUrl",
@@ -92,10 +95,12 @@ def kind_of(data: bytes) -> Kind:
 def _kind_of_json(data: bytes) -> Kind:
     """Return whose event an object is; a text where it is nobody's."""
     try:
-        keys = _event(data).keys()
+        event = _event(data)
     except UnreadableError:
         return Kind.TEXT
-    google, microsoft = len(keys & _OF_GOOGLE), len(keys & _OF_MICROSOFT)
+    place = event.get("location")
+    google = len(event.keys() & _OF_GOOGLE) + isinstance(place, str)
+    microsoft = len(event.keys() & _OF_MICROSOFT) + isinstance(place, dict)
     if google == microsoft:
         return Kind.TEXT
     return Kind.GOOGLE if google > microsoft else Kind.MICROSOFT

@@ -18,8 +18,8 @@ from conferencing_service.commands.documents import (
     kind_of,
 )
 from conferencing_service.commands.endings import DONE, NOT_DONE, Refused
-from conferencing_service.commands.foreign import clean
 from conferencing_service.commands.help_texts import Command
+from conferencing_service.commands.telling import clean, say
 from conferencing_service.core.compatibility import PROVIDER_NAMES
 from conferencing_service.core.model import Conferencing, Details, EntryPoint
 
@@ -81,11 +81,11 @@ def command(*, file: str, kind: str | None, as_json: bool) -> int:
         answer = service.ExtractConferencingResponse()
         if found is not None:
             answer.conferencing.CopyFrom(codec.conferencing_to_proto(found))
-        click.echo(json_format.MessageToJson(answer))
+        say(json_format.MessageToJson(answer))
     elif found is None:
         click.echo(f"no conference in {name}", err=True)
     else:
-        click.echo("\n".join(_lines(found)))
+        say("\n".join(_lines(found)))
     return NOT_DONE if found is None else DONE
 
 

@@ -18,6 +18,7 @@ from conferencing_service.commands.asking import (
 )
 from conferencing_service.commands.endings import DONE, NotDone
 from conferencing_service.commands.help_texts import Command
+from conferencing_service.commands.telling import say
 
 _ABOUT = """
 Ask grpc.health.v1 whether a server serves. In the server's container it needs no arguments.
@@ -59,5 +60,5 @@ def command(*, address: str | None, service: str, timeout: float) -> int:
     if status != health_pb2.HealthCheckResponse.SERVING:
         name = health_pb2.HealthCheckResponse.ServingStatus.Name(status)
         raise NotDone(f"the server at {where} is {name}")
-    click.echo(f"{where} is SERVING")
+    say(f"{where} is SERVING")
     return DONE

@@ -16,7 +16,8 @@ from conferencing_service.commands.ledger_actions import (
     Sweep,
     at_the_desk,
 )
-from conferencing_service.commands.running import run, say, settings
+from conferencing_service.commands.running import run, settings
+from conferencing_service.commands.telling import say
 from conferencing_service.core.validation import Faults, check_id
 from conferencing_service.telemetry import log_to
 

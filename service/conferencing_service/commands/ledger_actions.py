@@ -19,7 +19,6 @@ from typing import TypeAlias, assert_never
 from urllib.parse import unquote, urlsplit
 
 from conferencing_service.commands.endings import DONE, NOT_DONE, NotDone
-from conferencing_service.commands.foreign import clean
 from conferencing_service.commands.ledger_calendars import Calendars, calendars_of
 from conferencing_service.commands.ledger_display import (
     count_of,
@@ -32,6 +31,7 @@ from conferencing_service.commands.ledger_display import (
     time_of,
 )
 from conferencing_service.commands.progress import Progress
+from conferencing_service.commands.telling import clean
 from conferencing_service.core.errors import ConferencingError
 from conferencing_service.core.ledger.entry import Entry, Step
 from conferencing_service.core.ledger.settling import UPDATE

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from conferencing_service.commands.foreign import clean
+from conferencing_service.commands.telling import clean
 from conferencing_service.core.ledger.entry import Entry, Step
 
 _COLUMNS = ("OPERATION", "STEP", "METHOD", "REQUEST ID", "GRANT", "SINCE", "AGE", "WHAT NEXT")

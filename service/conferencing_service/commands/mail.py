@@ -176,8 +176,10 @@ def text_of(data: bytes, charset: str = "") -> str:
     for name in (charset, "utf-8-sig", "cp1252"):
         try:
             found = codecs.lookup(name)
+            # Refused for codecs that make bytes, such as zlib.
+            b"-".decode(name, "replace")
             if found.name not in _NO_CHARSETS and found.incrementaldecoder is not None:
-                return str(found.incrementaldecoder("strict").decode(data))
-        except (LookupError, ValueError, TypeError, AssertionError):
+                return found.incrementaldecoder("strict").decode(data)
+        except (LookupError, ValueError):
             continue
     return data.decode("latin-1")

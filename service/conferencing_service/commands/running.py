@@ -1,9 +1,8 @@
-"""What a command runs with: the settings, an event loop, and somebody to tell lines to."""
+"""What a command runs with: the settings and an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -28,9 +27,3 @@ def run(work: Coroutine[Any, Any, int]) -> int:
             return runner.run(work)
     except SettingsError as error:
         raise Refused(str(error)) from error
-
-
-def say(line: str) -> None:
-    """Write a line at once, for whoever reads while we run."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

@@ -8,7 +8,8 @@ import click
 
 from conferencing_service.commands.endings import DONE
 from conferencing_service.commands.help_texts import Command
-from conferencing_service.commands.running import run, say, settings
+from conferencing_service.commands.running import run, settings
+from conferencing_service.commands.telling import say
 from conferencing_service.server import serve
 from conferencing_service.settings import Settings
 from conferencing_service.telemetry import log_to

@@ -14,7 +14,7 @@ from rich.text import Text
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import error_reason_pb2
-from conferencing_service.commands.foreign import clean
+from conferencing_service.commands.telling import clean
 
 _PROVIDERS = {
     c.PROVIDER_GOOGLE_MEET: "Google Meet",
@@ -50,7 +50,7 @@ def verdict_table(answer: s.CheckCompatibilityResponse, about: str, stream: Text
         highlight=False,
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("PROVIDER", "WAYS", "DECISION", "WHY, AND WHAT CAN BE DONE INSTEAD"):
+    for name in ("PROVIDER", "WAYS", "DECISION", "WHY, AND THE WAYS OUT"):
         table.add_column(name, no_wrap=name == "DECISION")
     for provider, of_provider in groupby(answer.verdicts, lambda verdict: verdict.provider):
         for verdicts in _alike(of_provider):
@@ -69,7 +69,7 @@ def verdict_table(answer: s.CheckCompatibilityResponse, about: str, stream: Text
         console.print(Text(f"{about}, {platform}" if about != "platform" else platform, "bold"))
         console.print()
         console.print(table)
-    return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 def _name(name: str, prefix: str) -> str:

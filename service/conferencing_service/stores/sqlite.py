@@ -38,6 +38,9 @@ BUSY_SECONDS = 5.0
 _MOST_AT_ONCE = 256
 """Steps per transaction: what bounds how long other processes wait for the file."""
 
+_MOST_QUEUED = 20_000
+"""Steps that may wait for a disk that hangs."""
+
 _OLDEST = (3, 35)
 """The first SQLite that returns the rows it wrote."""
 
@@ -103,6 +106,8 @@ class SqliteDatabase:
         """Run a statement; it is durable when this returns. Raises StoreUnavailable."""
         if self._closing:
             raise StoreUnavailable("the ledger is closed")
+        if self._jobs.qsize() >= _MOST_QUEUED:
+            raise StoreUnavailable("the ledger's disk does not keep up")
         job = _Job(statement, values, self._loop.create_future())
         self._jobs.put(job)
         return await job.future

@@ -7,8 +7,9 @@ PUT and DELETE by itself on a connection that was kept alive.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
@@ -18,13 +19,14 @@ import httpx
 from yarl import URL
 
 _CHUNK = 65_536
+_LEAST_SECONDS = 0.001
 _OUR_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """One connection pool for the life of the process; no redirects, proxies or cookies.
 
-    Raises httpx.ConnectError and httpx.ConnectTimeout when nothing was sent, httpx.ReadError for
+    Raises httpx.PoolTimeout, httpx.ConnectError and httpx.ConnectTimeout when nothing was sent, httpx.ReadError for
     everything that broke later.
 
     Args:
@@ -45,9 +47,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     ) -> None:
         context = ssl.create_default_context()
         context.load_verify_locations(certifi.where())
-        connector = aiohttp.TCPConnector(
-            limit=connections, keepalive_timeout=keepalive_seconds, ssl=context
-        )
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_seconds, ssl=context)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -55,6 +55,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             skip_auto_headers=_OUR_HEADERS,
         )
         self._connect_seconds = connect_seconds
+        # aiohttp's own limit does not tell a full pool from an upstream that cannot be reached.
+        self._places = asyncio.Semaphore(connections)
         # aiohttp sends idempotent methods again when a kept connection turns out closed, and has
         # no public switch; PUT and DELETE mail people here, so they are not idempotent to us.
         self._session._retry_connection = False  # noqa: SLF001
@@ -63,8 +65,32 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Send a request whose body is in memory; the answer's body is still to be read."""
         asked = request.extensions.get("timeout", {}).get("connect", self._connect_seconds)
         connect_seconds = min(self._connect_seconds, asked)
+        started = asyncio.get_running_loop().time()
+        await self._take_place(request, connect_seconds)
+        left = connect_seconds - (asyncio.get_running_loop().time() - started)
         try:
-            answer = await self._session.request(
+            answer = await self._requested(request, max(left, _LEAST_SECONDS))
+        except BaseException:
+            self._places.release()
+            raise
+        body = _Body(answer, self._places.release)
+        return httpx.Response(answer.status, headers=answer.raw_headers, stream=body)
+
+    async def _take_place(self, request: httpx.Request, seconds: float) -> None:
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("no place in the pool", request=request) from error
+
+    async def _requested(
+        self, request: httpx.Request, connect_seconds: float
+    ) -> aiohttp.ClientResponse:
+        try:
+            return await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers.multi_items(),
@@ -78,7 +104,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("no connection", request=request) from error
         except (aiohttp.ClientError, OSError) as error:
             raise httpx.ReadError("the connection broke", request=request) from error
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -97,8 +122,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+    """An answer's body, which gives its place in the pool back when it is closed."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, leave: Callable[[], None]) -> None:
         self._answer = answer
+        self._leave = leave
+        self._is_closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -110,3 +139,6 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         # A body that was read whole has given its connection back; any other drops it here.
         self._answer.close()
+        if not self._is_closed:
+            self._is_closed = True
+            self._leave()

@@ -10,11 +10,11 @@ import enum
 from typing import Any
 
 from conferencing_service.core.errors import (
-    ConferencingError,
     LedgerUnavailable,
     OutcomeUnknown,
     RequestInProgress,
 )
+from conferencing_service.core.ledger.orders import Answer
 
 _MOST_RETRY_SECONDS = 10.0
 
@@ -45,6 +45,9 @@ class Attempt:
         self._leader: Attempt | None = None
         self._settle_left = 0.0
         self._is_late = False
+        self._verdict: Exception | None = None
+        self.answer: Answer | None = None
+        """What it came to, once that is noted."""
         self.is_blocked = False
         """The store failed, its caller was told so, and what it noted is still to be undone."""
 
@@ -71,6 +74,15 @@ class Attempt:
         if self._is_late:
             self.tell()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the caller's time is about to be up."""
+        return self._is_late
+
+    def conclude(self, error: Exception) -> None:
+        """Note that nothing was done, and why; that is what the caller is told from now on."""
+        self._verdict = error
+
     def out_of_time(self) -> None:
         """The caller's time is about to be up."""
         self._is_late = True
@@ -88,8 +100,10 @@ class Attempt:
         if error is not None and self.is_attended():
             self.waiter.set_exception(error)
 
-    def state(self) -> ConferencingError | None:
+    def state(self) -> Exception | None:
         """Return how things stand for a caller that will not wait; None while something is sent."""
+        if self._verdict is not None:
+            return self._verdict
         match self.phase:
             case Phase.NOTING:
                 return LedgerUnavailable()
@@ -102,7 +116,10 @@ class Attempt:
 
     def last_words(self, broken_by: Exception | None) -> Exception:
         """Return what the caller is told when the attempt is cut off, or broke by a fault of ours."""
-        if broken_by is not None and self.phase in {Phase.PREPARING, Phase.NOTING}:
+        if self.phase is Phase.PREPARING:
+            # Nothing was sent: the request can be repeated, or there is a fault to be shown.
+            return broken_by or RequestInProgress()
+        if broken_by is not None and self.phase is Phase.NOTING:
             return broken_by
         return self.state() or self.unknown()
 

@@ -153,6 +153,11 @@ def is_met(expected: Mapping[str, str], event: Event) -> bool:
     return True
 
 
+def is_another(expected: Mapping[str, str], event: Event) -> bool:
+    """Tell whether an event's conference is not the one that an autocreate was to replace."""
+    return _ANOTHER not in expected or is_met({_ANOTHER: expected[_ANOTHER]}, event)
+
+
 def _has_zone(event: Event) -> bool:
     match event.when:
         case TimePoint(timezone=zone) | Timespan(start_timezone=zone):

@@ -14,7 +14,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from conferencing_service.core.effects import Effects
 from conferencing_service.core.errors import (
@@ -26,12 +26,14 @@ from conferencing_service.core.errors import (
 )
 from conferencing_service.core.ledger.attempts import Attempt, Phase
 from conferencing_service.core.ledger.entry import Claim, Entry, Hold, Key, Step
+from conferencing_service.core.ledger.expectations import is_another
 from conferencing_service.core.ledger.markers import Markers
 from conferencing_service.core.ledger.orders import Answer, Effect, Order
 from conferencing_service.core.ledger.replies import event_from_reply, reply_from_event
 from conferencing_service.core.ledger.settling import LeaseLost, Settling, Times
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
 from conferencing_service.core.model import Event, State
+from conferencing_service.core.parsing import with_parsed_conference
 from conferencing_service.core.upstream import Call, Clock
 
 T = TypeVar("T")
@@ -96,8 +98,11 @@ class Ledger:
         RequestIdReused, RequestInProgress and LedgerUnavailable.
         """
         attempt = Attempt(order.key.request_id)
+        # A caller with a deadline waits until then; one without, for as long as reads would take.
+        left = call.write_seconds()
+        seconds = call.read_seconds() if left is None else left
         timer = asyncio.get_running_loop().call_later(
-            max(0.0, call.read_seconds() - _RESERVE), attempt.out_of_time
+            max(0.0, seconds - _RESERVE), attempt.out_of_time
         )
         facts = {"rpc": order.key.method, "request_id": order.key.request_id}
         try:
@@ -122,12 +127,15 @@ class Ledger:
             if leader.is_blocked:
                 raise LedgerUnavailable
             attempt.follow(leader)
-            await leader.ended.wait()
+            await _either(leader.ended, attempt.waiter)
             if not attempt.is_attended():
                 raise NotStarted(0)
+            if leader.answer is not None:
+                return dataclasses.replace(leader.answer, replayed=True)
         self._leaders[order.key] = attempt, order.fingerprint
         try:
-            return await self._lead(call, order, attempt)
+            attempt.answer = await self._lead(call, order, attempt)
+            return attempt.answer
         except StoreUnavailable as error:
             _log.error("the ledger's store cannot commit", extra={"alert": "ledger"})
             raise attempt.state() or LedgerUnavailable() from error
@@ -175,7 +183,7 @@ class Ledger:
         while True:
             attempt.enter(Phase.NOTING)
             try:
-                entry, is_ours = await self._store.claim(claim)
+                entry, is_ours = await self._claim(claim)
             except StoreUnavailable as error:
                 # It may have been claimed all the same, and would stay so until the lease ends.
                 attempt.block(LedgerUnavailable())
@@ -197,6 +205,18 @@ class Ledger:
             await self._sleep(delay)
             delay = min(delay * 2, _MOST_DELAY)
 
+    async def _claim(self, claim: Claim) -> tuple[Entry, bool]:
+        """Claim; what is claimed while this process ends is left to whoever comes next, at once."""
+        claiming = asyncio.ensure_future(self._store.claim(claim))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            with contextlib.suppress(StoreUnavailable):
+                entry, is_ours = await claiming
+                if is_ours:
+                    await self._store.renew(entry.hold, lease=0.0)
+            raise
+
     async def _sent(self, call: Call, order: Order, entry: Entry, attempt: Attempt) -> Answer:
         """Check, send, and note how it ended; `_depart` stands between the two."""
         hold = entry.hold
@@ -204,6 +224,7 @@ class Ledger:
         try:
             effect = await _unless_cancelled(order.prepare(entry.marker))
         except Exception as error:
+            attempt.conclude(error)
             await self._release(hold, error, attempt)
             raise
         departure = _Departure(effect)
@@ -217,14 +238,14 @@ class Ledger:
             attempt.enter(Phase.WAITING)
             raise
         except ConferencingError as error:
-            attempt.enter(Phase.NOTING)
+            attempt.conclude(error)
             if isinstance(error, LedgerUnavailable):
                 attempt.block(error)
             await self._release(hold, error, attempt)
             raise
         except Exception as error:
             if not departure.is_noted:
-                attempt.enter(Phase.PREPARING)
+                attempt.conclude(error)
                 await self._release(hold, error, attempt)
                 raise
             _log.error("a write broke", exc_info=error, extra={"operation_id": entry.operation_id})
@@ -241,9 +262,9 @@ class Ledger:
         """
         try:
             if not departure.is_noted:
+                if attempt.is_late or not attempt.is_attended():
+                    raise NotStarted(_RESERVE)
                 attempt.enter(Phase.NOTING)
-                if not attempt.is_attended():
-                    raise NotStarted(0)
                 departure.is_noted = await self._store.intend(
                     hold,
                     event_id=departure.effect.event_id,
@@ -332,15 +353,20 @@ class Ledger:
         complete: Callable[[Event], Awaitable[Event]],
     ) -> Answer:
         """Note that it is done, durably, before anybody is told so."""
-        attempt.enter(Phase.LOOKING, settle_left=self._times.settle)
         event = dataclasses.replace(event, marker="")
         reply = reply_from_event(order.asked, event)
-        is_noted = await self._insist(
-            lambda: self._store.finish(
-                hold, event_id=event.id, reply=reply, retention=self._times.retention
-            )
-        )
-        if not is_noted:
+
+        async def finish() -> bool:
+            try:
+                return await self._store.finish(
+                    hold, event_id=event.id, reply=reply, retention=self._times.retention
+                )
+            except StoreUnavailable:
+                attempt.enter(Phase.LOOKING, settle_left=self._times.settle)
+                raise
+
+        if not await self._insist(finish):
+            attempt.enter(Phase.LOOKING, settle_left=self._times.settle)
             raise LeaseLost
         attempt.enter(Phase.ANSWERING)
         answer = dataclasses.replace(await complete(event), marker="")
@@ -355,9 +381,16 @@ class Ledger:
         if kept is not None and not _is_pending(kept):
             return Answer(kept, replayed=True)
         target = entry.target
-        event = await order.upstream.get_event(
-            self._settling.call(), target.grant_id, target.calendar_id, target.event_id
-        )
+        try:
+            event = await order.upstream.get_event(
+                self._settling.call(), target.grant_id, target.calendar_id, target.event_id
+            )
+        except ConferencingError:
+            if kept is None:
+                raise
+            return Answer(kept, replayed=True)
+        if kept is not None and not is_another(entry.expected, with_parsed_conference(event)):
+            return Answer(kept, replayed=True)
         event = dataclasses.replace(await order.complete(event), marker="")
         if kept is not None and _is_pending(event):
             return Answer(kept, replayed=True)
@@ -385,6 +418,15 @@ class Ledger:
         except StoreUnavailable:
             attempt.block(error)
             await self._insist(lambda: self._store.release(hold, error=reason))
+
+
+async def _either(event: asyncio.Event, waiter: asyncio.Future[Any]) -> None:
+    """Wait until something happened, or nobody waits for it any more."""
+    happening = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({happening, waiter}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        happening.cancel()
 
 
 async def _unless_cancelled(work: Awaitable[T]) -> T:

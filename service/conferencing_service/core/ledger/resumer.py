@@ -17,6 +17,7 @@ from conferencing_service.core.ledger.sweeper import Sweeper
 _log = logging.getLogger(__name__)
 
 _AT_ONCE = 32
+_MOST_IN_LINE = 1024
 _FORGOTTEN_AT_ONCE = 1000
 
 
@@ -84,13 +85,23 @@ class Resumer:
 
     async def resume(self) -> None:
         """Take over what was left, as much as there is room for."""
-        room = _AT_ONCE - len(self._under_way)
-        if room > 0:
-            entries = await self._store.take_over(
+        # Those that wait for their grant's turn take no room: one grant is not to fill it.
+        room = min(_AT_ONCE - len(self._last_of_grant), _MOST_IN_LINE - len(self._under_way))
+        if room <= 0:
+            return
+        taking = asyncio.ensure_future(
+            self._store.take_over(
                 self._owner, lease=self._times.lease, settle=self._times.settle, limit=room
             )
-            for entry in entries:
-                self._resume(entry)
+        )
+        try:
+            entries = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            for entry in await taking:
+                await self._store.renew(entry.hold, lease=0.0)
+            raise
+        for entry in entries:
+            self._resume(entry)
 
     async def tidy(self) -> None:
         """Forget what is old, and sweep."""
@@ -126,7 +137,7 @@ class Resumer:
             with suppress(ConferencingError):
                 event = await self._settling.look(entry)
             if event is None:
-                await asyncio.wait({before})
+                await self._turn(entry, before)
         if event is None:
             event = await self._settling.event_of(entry, lambda: self._stopping)
         if event is not None:
@@ -138,6 +149,13 @@ class Resumer:
             _log.error(
                 "a write's outcome could not be found out", extra={"alert": "unresolved", **facts}
             )
+
+    async def _turn(self, entry: Entry, before: asyncio.Task[None]) -> None:
+        """Wait for the operation before, and stay the owner meanwhile."""
+        while not before.done():
+            await asyncio.wait({before}, timeout=self._times.lease / 3)
+            if not await self._store.renew(entry.hold, lease=self._times.lease):
+                raise LeaseLost
 
     def _ended(self, entry: Entry, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ UPDATE = "UpdateEvent"
 _FIRST_DELAY = 0.1
 _MOST_DELAY = 2.0
 _LOOK_SECONDS = 20.0
+_PATIENCE_SECONDS = 3600.0
 _IS_TEMPORARY = (Unavailable, RateLimited, UpstreamCredentials)
 
 
@@ -83,7 +85,7 @@ class Settling:
         """Look for what an operation did until its window is over; None where nothing was found.
 
         The last look begins after the window's end. A look that failed tells nothing, so there is
-        another one, however late. Keeps the lease alive; raises LeaseLost when that is gone, or
+        another one, until an hour later. Keeps the lease alive; raises LeaseLost when that is gone, or
         when `stop` says so. Raises StoreUnavailable.
         """
         ends_at = self._clock() + entry.settle_left
@@ -99,7 +101,10 @@ class Settling:
                     "looking for a write's effect failed",
                     extra={"operation_id": entry.operation_id, "reason": error.reason.value},
                 )
-                is_last = is_last and not isinstance(error, _IS_TEMPORARY)
+                late = self._clock() - ends_at
+                is_last = is_last and (
+                    not isinstance(error, _IS_TEMPORARY) or late >= _PATIENCE_SECONDS
+                )
             else:
                 if event is not None:
                     return event
@@ -127,7 +132,9 @@ class Settling:
         found = await upstream.find_events(
             self.call(), target.grant_id, target.calendar_id, entry.marker
         )
-        return min(found, key=lambda event: (event.created_at or 0, event.id), default=None)
+        # An occurrence that somebody changed carries what its series carries.
+        whole = [event for event in found if not event.master_event_id]
+        return min(whole, key=lambda event: (event.created_at or math.inf, event.id), default=None)
 
     async def insist(self, step: Callable[[], Awaitable[bool]], stop: Callable[[], bool]) -> bool:
         """Take a step of the store's, again while the store cannot; as long as a lease lasts.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from conferencing_service.core.errors import ConferencingError, NotFound
 from conferencing_service.core.ledger.entry import Entry, Step
 from conferencing_service.core.ledger.markers import Markers
-from conferencing_service.core.ledger.settling import CREATE, Settling, Times
+from conferencing_service.core.ledger.settling import CREATE, LeaseLost, Settling, Times
 from conferencing_service.core.ledger.store import Store
 from conferencing_service.core.model import Notify
 from conferencing_service.core.upstream import CalendarUpstream, Registry
@@ -129,9 +129,11 @@ class Sweeper:
         except NotFound:
             return []
         findings = []
+        # An occurrence that somebody changed carries what its series carries.
+        winners = {target.event_id}
+        winners |= {each.master_event_id for each in events if each.id == target.event_id}
         for event in events:
-            is_winner = entry.step is Step.DONE and event.id == target.event_id
-            # An occurrence that somebody changed carries what its series carries.
+            is_winner = entry.step is Step.DONE and event.id in winners
             if event.marker != entry.marker or is_winner or event.master_event_id:
                 continue
             fate = Fate.WOULD_BE_DELETED
@@ -144,13 +146,12 @@ class Sweeper:
 
     async def _deleted(self, upstream: CalendarUpstream, entry: Entry, event_id: str) -> Fate:
         """Delete an event while the operation is still ours; one that resists keeps no other."""
-        if not await self._store.renew(entry.hold, lease=self._times.lease):
-            return Fate.NOT_DELETED
         facts = {"operation_id": entry.operation_id}
         try:
             await self._delete(upstream, entry, event_id)
-        except ConferencingError as error:
-            facts["reason"] = error.reason.value
+        except (ConferencingError, LeaseLost) as error:
+            if isinstance(error, ConferencingError):
+                facts["reason"] = error.reason.value
             _log.warning("an event that a lost write left behind was not deleted", extra=facts)
             return Fate.NOT_DELETED
         _log.warning("an event that a lost write left behind was deleted", extra=facts)
@@ -163,9 +164,14 @@ class Sweeper:
         capabilities = upstream.capabilities
         can = capabilities.notify.get(grant.platform, capabilities.default_notify)
         notify = Notify.NONE if Notify.NONE in can else Notify.ALL
+        call = self._settling.call()
+
+        async def still_ours() -> None:
+            if not await self._store.renew(entry.hold, lease=self._times.lease):
+                raise LeaseLost
+
+        call.before_send = still_ours
         try:
-            await upstream.delete_event(
-                self._settling.call(), target.grant_id, target.calendar_id, event_id, notify
-            )
+            await upstream.delete_event(call, target.grant_id, target.calendar_id, event_id, notify)
         except NotFound:
             return
