@@ -14,7 +14,7 @@ UV_COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version
   --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
   --no-emit-package conferencing-client --upgrade
 
-.PHONY: help run demo test faults soak corpus bench-reading fuzz check lint format types imports protos protos-check protos-lint \
+.PHONY: help run demo test clients faults soak corpus bench-reading fuzz check lint format types imports protos protos-check protos-lint \
   protos-breaking protos-release floors tools lock clean
 
 help: ## print this
@@ -29,7 +29,10 @@ demo: .venv/.runtime ## set up, then walk through every RPC on free ports and pr
 	@exec $(BIN)/conferencing-service demo --sandbox
 
 test: .venv/.dev ## set up, then run the tests; those that need a missing tool are skipped by name
-	@$(BIN)/python -m pytest --ignore=tests/ledger $(ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/ledger --ignore=tests/clients $(ARGS)
+
+clients: .venv/.dev ## build the clients in TypeScript and Go and run their examples
+	@$(BIN)/python -m pytest tests/clients $(ARGS)
 
 faults: .venv/.dev ## the ledger's tests under faults: some minutes (LEDGER_SEED repeats a run)
 	@$(BIN)/python -m pytest -s tests/ledger $(ARGS)
@@ -51,6 +54,7 @@ fuzz: .venv/.dev ## fuzz the reader for a minute (FUZZ_SECONDS, FUZZ_SEED)
 # ---- What CI runs ---------------------------------------------------------------------------
 
 check: lint types imports protos-lint protos-check protos-breaking floors corpus test ## all of CI
+	@$(MAKE) clients
 	@$(MAKE) faults
 	@$(MAKE) bench-reading ARGS=--quick
 	@FUZZ_SEED=20261124 $(MAKE) fuzz

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from commands.conftest import GUARD, start  # noqa: F401 - a fixture
+from commands.conftest import GUARD, environment, start  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 MEETING = re.compile(

@@ -135,9 +135,9 @@ async def test_ctrl_c_ends_with_130(start):
         silent.setblocking(True)
         silent.settimeout(30)
         connection, _address = silent.accept()
-        command.process.send_signal(signal.SIGINT)
-        assert await command.end() == 130
-        connection.close()
+        with connection:
+            command.process.send_signal(signal.SIGINT)
+            assert await command.end() == 130
     assert command.stderr == ""
 
 

@@ -20,6 +20,7 @@ import pytest
 from opentelemetry.trace import SpanKind
 
 from conferencing.v1 import conferencing_pb2, conferencing_service_pb2, error_reason_pb2
+from conferencing_service.commands.ledger import command as ledger
 from conferencing_service.core.compatibility import CrossPlatformPolicy, Question, evaluate
 from conferencing_service.core.model import (
     Decision,
@@ -31,7 +32,6 @@ from conferencing_service.core.model import (
     Reason,
     Way,
 )
-from conferencing_service.commands.ledger import command as ledger
 from conferencing_service.sandbox import faults
 from conferencing_service.sandbox.control import Control
 from conferencing_service.sandbox.grants import seeds

@@ -82,6 +82,17 @@ async def test_a_changed_occurrence_of_the_winner_stays(store, markers, claim):
     assert (await store.find(entry.operation_id)).swept
 
 
+async def test_the_series_of_a_winner_that_is_an_occurrence_stays(store, markers, claim):
+    entry = await brought_to(store, Step.DONE, claim, doubted=True)
+    series = Event(id="series", marker=entry.marker)
+    winner = Event(id=entry.target.event_id, marker=entry.marker, master_event_id=series.id)
+    another = Event(id="another", marker=entry.marker)
+    calendar = Calendar([winner, series, another])
+    (finding,) = await sweeper(store, markers, calendar).sweep(dry_run=False)
+    assert (finding.event_id, finding.fate) == ("another", Fate.DELETED)
+    assert [event_id for event_id, _notify in calendar.deleted] == ["another"]
+
+
 async def test_no_repetition_begins_while_what_was_released_is_swept(store, markers, claim):
     entry = await brought_to(store, Step.RELEASED, claim)
     begun = []

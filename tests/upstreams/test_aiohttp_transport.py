@@ -176,6 +176,114 @@ async def test_a_caller_that_leaves_closes_its_connection(transport: AiohttpTran
         assert server.methods() == ["POST"]
 
 
+# ---- A full pool ---------------------------------------------------------------------------
+
+
+class Slow:
+    """Answers the first request when the test says so, and every other one at once."""
+
+    def __init__(self, first: bytes | None) -> None:
+        self._first = first
+        self.arrived = asyncio.Event()
+        self.goes_on = asyncio.Event()
+
+    async def __call__(self, number: int, writer: asyncio.StreamWriter) -> None:
+        if number == 1:
+            self.arrived.set()
+            await self.goes_on.wait()
+        answer = self._first if number == 1 else OK
+        if answer is None:
+            writer.close()
+            return
+        writer.write(answer)
+        await writer.drain()
+
+
+@pytest.fixture
+async def narrow() -> AsyncIterator[AiohttpTransport]:
+    async with AiohttpTransport(connections=1, connect_seconds=0.2) as made:
+        yield made
+
+
+async def has_no_place(transport: AiohttpTransport, server: Server) -> None:
+    """A request waits for a place in the pool in vain, and nothing of it is sent."""
+    before = len(server.requests)
+    with pytest.raises(httpx.PoolTimeout):
+        await transport.handle_async_request(request("POST", server.url(), content=b"{}"))
+    assert len(server.requests) == before
+
+
+async def has_a_place(transport: AiohttpTransport, server: Server) -> None:
+    """Two requests, one after the other, are sent and answered."""
+    for _ in range(2):
+        answer = await transport.handle_async_request(request("GET", server.url()))
+        assert await body(answer) == b"{}"
+
+
+async def test_a_full_pool_is_a_pool_timeout_until_the_answer_is_closed(
+    narrow: AiohttpTransport,
+) -> None:
+    slow = Slow(OK)
+    async with serving(slow) as server:
+        first = asyncio.create_task(narrow.handle_async_request(request("GET", server.url())))
+        await slow.arrived.wait()
+        await has_no_place(narrow, server)
+        slow.goes_on.set()
+        answer = await first
+        await has_no_place(narrow, server)
+        for _ in range(2):
+            # Closed twice, it gives one place back.
+            await answer.aclose()
+            await answer.stream.aclose()  # type: ignore[union-attr]
+        held = await narrow.handle_async_request(request("GET", server.url()))
+        await has_no_place(narrow, server)
+        await held.aclose()
+        await has_a_place(narrow, server)
+
+
+async def test_a_request_that_broke_gives_its_place_back(narrow: AiohttpTransport) -> None:
+    slow = Slow(None)
+    async with serving(slow) as server:
+        first = asyncio.create_task(narrow.handle_async_request(request("GET", server.url())))
+        await slow.arrived.wait()
+        await has_no_place(narrow, server)
+        slow.goes_on.set()
+        with pytest.raises(httpx.ReadError):
+            await first
+        await has_a_place(narrow, server)
+
+
+async def test_a_request_that_was_cancelled_gives_its_place_back(narrow: AiohttpTransport) -> None:
+    slow = Slow(OK)
+    async with serving(slow) as server:
+        first = asyncio.create_task(narrow.handle_async_request(request("GET", server.url())))
+        await slow.arrived.wait()
+        await has_no_place(narrow, server)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        slow.goes_on.set()
+        await has_a_place(narrow, server)
+
+
+async def test_a_request_that_was_cancelled_in_the_queue_takes_no_place(
+    narrow: AiohttpTransport,
+) -> None:
+    slow = Slow(OK)
+    async with serving(slow) as server:
+        first = asyncio.create_task(narrow.handle_async_request(request("GET", server.url())))
+        await slow.arrived.wait()
+        await has_no_place(narrow, server)
+        queued = asyncio.create_task(narrow.handle_async_request(request("GET", server.url())))
+        await asyncio.sleep(0.05)
+        queued.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await queued
+        slow.goes_on.set()
+        await body(await first)
+        await has_a_place(narrow, server)
+
+
 # ---- What is sent --------------------------------------------------------------------------
 
 
