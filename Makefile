@@ -29,7 +29,7 @@ demo: .venv/.runtime ## set up, then walk through every RPC on free ports and pr
 	@exec $(BIN)/conferencing-service demo --sandbox
 
 test: .venv/.dev ## set up, then run the tests; those that need a missing tool are skipped by name
-	@$(BIN)/python -m pytest --ignore=tests/ledger --ignore=tests/clients $(ARGS)
+	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),scripts/run-tests $(BIN)/python)
 
 clients: .venv/.dev ## build the clients in TypeScript and Go and run their examples
 	@$(BIN)/python -m pytest tests/clients $(ARGS)

@@ -124,7 +124,9 @@ def _answer(
     with channel_to(address) as channel:
         try:
             stub = ConferencingServiceStub(channel)
-            answer: s.CheckCompatibilityResponse = stub.CheckCompatibility(asked, timeout=seconds)
+            # Waited for in Python, where Ctrl-C ends it; gRPC's own wait may end as an RpcError.
+            under_way = stub.CheckCompatibility.future(asked, timeout=seconds)
+            answer: s.CheckCompatibilityResponse = under_way.result()
         except grpc.RpcError as error:
             raise _refusal(address, error) from error
     return answer

@@ -52,7 +52,8 @@ def command(*, address: str | None, service: str, timeout: float) -> int:
     with channel_to(where) as channel:
         try:
             stub: Any = HealthStub(channel)
-            status = stub.Check(asked, timeout=timeout).status
+            # Waited for in Python, where Ctrl-C ends it.
+            status = stub.Check.future(asked, timeout=timeout).result().status
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise NotDone(f"the server at {where} has no service {service!a}") from error
