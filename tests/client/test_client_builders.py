@@ -91,6 +91,12 @@ def test_times_before_the_epoch_are_whole_seconds_too():
     assert when(old).time.time.seconds == -1
 
 
+@pytest.mark.parametrize("values", [("2030-01-01",), (dt.date(2030, 1, 1), "2030-01-02")])
+def test_a_text_is_no_when(values):
+    with pytest.raises(TypeError, match="are dates, or datetimes"):
+        when(*values)
+
+
 def test_what_is_no_when_is_refused():
     naive = START.replace(tzinfo=None)
     with pytest.raises(ValueError, match="time zone"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 
 import grpc
 import pytest
@@ -93,3 +95,18 @@ async def test_closing_ends_what_is_under_way(kind, script):
     async with asyncio.timeout(GUARD):
         with pytest.raises((ConferencingError, asyncio.CancelledError)):
             await call
+
+
+def test_a_client_that_nobody_closed_lets_the_interpreter_end():
+    program = """
+from conferencing import ConferencingError, SyncConferencingClient
+client = SyncConferencingClient("127.0.0.1:1", timeout=1.0)
+try:
+    client.get_event(grant_id="google-demo", calendar_id="primary", event_id="x")
+except ConferencingError as error:
+    print(error)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "there is no connection to 127.0.0.1:1" in ended.stdout

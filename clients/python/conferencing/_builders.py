@@ -90,9 +90,12 @@ def when(start: dt.date, end: dt.date | None = None) -> EventTime:
         end: the last moment, or the last day.
 
     Raises:
-        TypeError: one is a datetime and the other a date.
+        TypeError: one is a datetime and the other a date, or neither is one.
         ValueError: a datetime has no time zone, or only one of two has an IANA zone.
     """
+    for value in (start, start if end is None else end):
+        if not isinstance(value, dt.date):
+            raise TypeError("start and end are dates, or datetimes with a time zone")
     if end is not None and isinstance(start, dt.datetime) != isinstance(end, dt.datetime):
         raise TypeError("start and end are two datetimes or two dates")
     if isinstance(start, dt.datetime):

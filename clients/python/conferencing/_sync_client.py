@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import queue
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -95,6 +96,9 @@ class SyncConferencingClient:
             else grpc.secure_channel(target, credentials, options=chosen)
         )
         self._stub = ConferencingServiceStub(self._channel)
+        # gRPC's thread that watches a connection would keep an interpreter from ending whose
+        # program closed nothing. By the stub's life, since `raw` may outlive the client.
+        self._closing = weakref.finalize(self._stub, self._channel.close)
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +113,7 @@ class SyncConferencingClient:
 
     def close(self) -> None:
         """Close the connection; calls under way end as cancelled."""
-        self._channel.close()
+        self._closing()
 
     @property
     def raw(self) -> ConferencingServiceStub:

@@ -128,7 +128,10 @@ def _check_that_it_exists(url: str) -> None:
     path = Path("/" + unquote(parts.path).lstrip("/"))
     if parts.scheme == "sqlite" and not path.is_file():
         where = clean(str(path))
-        raise SettingsError(f"CONFERENCING_LEDGER_URL: there is no ledger in {where}")
+        raise SettingsError(
+            f"CONFERENCING_LEDGER_URL: there is no ledger in {where}; "
+            "serve --sandbox keeps a temporary one unless this is set"
+        )
 
 
 @dataclass(frozen=True, slots=True)

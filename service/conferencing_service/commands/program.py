@@ -34,7 +34,8 @@ Settings are environment variables; README.md has the table. COMMAND --help tell
 Exit status:
   0    it is done
   1    it is not: what was asked for is not there, or cannot be done
-  2    refused to start: the arguments, a setting or the input; one line on stderr says why
+  2    refused to start: one line on stderr says which setting or input is wrong; wrong arguments
+       show the usage
   130  Ctrl-C
 """
 
