@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import signal
 import sysconfig
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores it, and so would every command that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "conferencing-service"
 GUARD = 60.0
