@@ -73,7 +73,7 @@ class Resumer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _again_and_again(self, step: Callable[[], Awaitable[None]]) -> None:
-        while True:
+        while not self._stopping:
             try:
                 await step()
             except StoreUnavailable:
@@ -97,8 +97,9 @@ class Resumer:
         try:
             entries = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            for entry in await taking:
-                await self._store.renew(entry.hold, lease=0.0)
+            with suppress(StoreUnavailable):
+                for entry in await taking:
+                    await self._store.renew(entry.hold, lease=0.0)
             raise
         for entry in entries:
             self._resume(entry)
@@ -125,7 +126,8 @@ class Resumer:
         except LeaseLost:
             return
         except asyncio.CancelledError:
-            await asyncio.shield(self._store.renew(entry.hold, lease=0.0))
+            with suppress(StoreUnavailable):
+                await asyncio.shield(self._store.renew(entry.hold, lease=0.0))
             raise
 
     async def _settle(self, entry: Entry, before: asyncio.Task[None] | None) -> None:
