@@ -11,6 +11,7 @@ from conferencing_service.core.errors import Unavailable
 from conferencing_service.core.ledger.entry import Step, Target
 from conferencing_service.core.ledger.resumer import Resumer
 from conferencing_service.core.ledger.settling import Settling, Times
+from conferencing_service.core.ledger.store import StoreUnavailable
 from conferencing_service.core.model import Event
 from conferencing_service.stores import open_store
 from conferencing_service.upstreams.registry import SingleUpstream
@@ -149,3 +150,32 @@ async def test_what_is_taken_over_while_the_process_ends_is_left_at_once(
     now = [await store.find(entry.operation_id) for entry in left]
     assert {entry.owner for entry in now} == {"us"}
     assert all(entry.lease_left <= 0 for entry in now)
+
+
+class FailingAtTheEnd:
+    """A store that is taken from and fails once it is stopped."""
+
+    def __init__(self, real):
+        self.real = real
+        self.asked = asyncio.Event()
+        self.fails = asyncio.Event()
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    async def take_over(self, *_values, **_named):
+        self.asked.set()
+        await self.fails.wait()
+        raise StoreUnavailable("gone")
+
+
+async def test_it_ends_where_the_store_fails_meanwhile(store, resumer):
+    failing = FailingAtTheEnd(store)
+    resumer._store = failing
+    resumer.start()
+    await failing.asked.wait()
+    stopping = asyncio.create_task(resumer.stop())
+    await asyncio.sleep(0)
+    failing.fails.set()
+    async with asyncio.timeout(20):
+        await stopping
