@@ -32,7 +32,7 @@ test: .venv/.dev ## set up, then run the tests; those that need a missing tool a
 	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),scripts/run-tests $(BIN)/python)
 
 clients: .venv/.dev ## build the clients in TypeScript and Go and run their examples
-	@$(BIN)/python -m pytest tests/clients $(ARGS)
+	@$(BIN)/python -m pytest tests/other_clients $(ARGS)
 
 faults: .venv/.dev ## the ledger's tests under faults: some minutes (LEDGER_SEED repeats a run)
 	@$(BIN)/python -m pytest -s tests/ledger $(ARGS)

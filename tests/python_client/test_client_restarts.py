@@ -21,7 +21,6 @@ from pathlib import Path
 
 import pytest
 
-from client.both_clients import START, event_of
 from conferencing import (
     ConferencingClient,
     ConferencingError,
@@ -30,6 +29,7 @@ from conferencing import (
     autocreate,
 )
 from conferencing_service.embedded import API_KEY
+from python_client.both_clients import START, event_of
 
 SECONDS = float(os.environ.get("RESTART_SECONDS", "10"))
 RATE = float(os.environ.get("RESTART_RATE", "200"))

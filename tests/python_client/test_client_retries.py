@@ -12,7 +12,6 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 
-from client.both_clients import calling, event_of
 from conferencing import ConferencingError, NotFound, RateLimited, Unavailable, _repeats
 from conferencing._repeats import Repeats
 from conferencing.v1.conferencing_service_pb2 import (
@@ -22,6 +21,7 @@ from conferencing.v1.conferencing_service_pb2 import (
     ListEventsResponse,
     UpdateEventResponse,
 )
+from python_client.both_clients import calling, event_of
 from support.service import creation, serving
 
 Code = grpc.StatusCode

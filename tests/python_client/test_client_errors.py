@@ -10,7 +10,6 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2
 
 import conferencing
-from client.both_clients import calling
 from conferencing import (
     ConferencingError,
     Decision,
@@ -31,6 +30,7 @@ from conferencing import (
 from conferencing.v1.conferencing_service_pb2 import GetEventResponse
 from conferencing_service.core import errors as core_errors
 from conferencing_service.upstreams.nylas import NylasUpstream
+from python_client.both_clients import calling
 from support.service import serving
 
 Code = grpc.StatusCode

@@ -123,7 +123,7 @@ def test_the_clients_pings_are_welcome_at_the_server():
 
 
 def test_the_typed_surface_is_what_mypy_reads():
-    surface = "tests/client/typed_surface.py"
+    surface = "tests/python_client/typed_surface.py"
     result = subprocess.run(
         [tool("mypy"), "--strict", "--cache-dir", ".cache/mypy-typed-surface", surface],
         cwd=ROOT,

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from client.both_clients import event_of
 from conferencing import EventTime, Provider, autocreate, details, when
 from conferencing.v1 import conferencing_service_pb2 as s
+from python_client.both_clients import event_of
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 START = dt.datetime(2030, 1, 7, 14, 0, 0, 999_999, tzinfo=BERLIN)

@@ -10,9 +10,9 @@ import sys
 import grpc
 import pytest
 
-from client.both_clients import calling, event_of
 from conferencing import ConferencingClient, ConferencingError
 from conferencing.v1.conferencing_service_pb2 import CreateEventResponse, GetEventResponse
+from python_client.both_clients import calling, event_of
 
 GUARD = 20.0
 

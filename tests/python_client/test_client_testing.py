@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from client.both_clients import calling, event_of
 from conferencing import (
     ConferencingClient,
     ConferencingError,
@@ -25,6 +24,7 @@ from conferencing import (
 from conferencing.testing import ScriptedServer
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing_service.status import STATUSES
+from python_client.both_clients import calling, event_of
 
 METHODS = [*s.DESCRIPTOR.services_by_name["ConferencingService"].methods]
 

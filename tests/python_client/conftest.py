@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from client.both_clients import KINDS, calling
 from conferencing.testing import ScriptedServer
+from python_client.both_clients import KINDS, calling
 
 
 @pytest.fixture(params=KINDS)

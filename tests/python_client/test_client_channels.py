@@ -5,12 +5,12 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from client.authority import Authority
-from client.both_clients import calling
 from conferencing import ConferencingClient, ConferencingError, Tls, Unavailable
 from conferencing._channel import channel_options, is_local
 from conferencing.testing import ScriptedServer
 from conferencing.v1.conferencing_service_pb2 import GetEventRequest, GetEventResponse
+from python_client.authority import Authority
+from python_client.both_clients import calling
 
 GUARD = 20.0
 
