@@ -26,8 +26,8 @@ from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import conferencing_service_pb2_grpc as s_grpc
 from conferencing.v1 import event_pb2 as e
 from conferencing_service.embedded import API_KEY, SandboxProcess
-from conferencing_service.ledger_parts import ledger_beside_sandbox, opened_ledger
-from conferencing_service.server import Server, Vendor, nylas_upstream, page_key_of
+from conferencing_service.ledger_parts import ledger_beside_sandbox
+from conferencing_service.server import Vendor, listening
 from conferencing_service.settings import Settings
 from conferencing_service.telemetry import tracer_provider_for
 
@@ -51,29 +51,16 @@ async def _walk_through(settings: Settings, say: Say) -> int:
     tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
     sandbox = await SandboxProcess.start(settings)
     vendor = Vendor(sandbox.url, SecretStr(API_KEY))
-    upstream = nylas_upstream(vendor, settings, tracer_provider)
     try:
-        async with opened_ledger(settings) as opened:
-            server = Server(
-                settings=settings,
-                upstream=upstream,
-                opened=opened,
-                page_key=page_key_of(vendor.api_key),
-                tracer_provider=tracer_provider,
-                reflection_on=False,
-            )
-            port = await server.start()
-            try:
-                say(f"sandbox  {sandbox.url}\nserving  127.0.0.1:{port}\n")
-                async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                    stub = s_grpc.ConferencingServiceStub(channel)
-                    return await _Walk(stub, tracer_provider, exporter, say).all_steps()
-            finally:
-                await server.stop(5.0)
+        async with listening(
+            settings, vendor, tracer_provider, reflection_on=False, grace=5.0
+        ) as port:
+            say(f"sandbox  {sandbox.url}\nserving  127.0.0.1:{port}\n")
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                stub = s_grpc.ConferencingServiceStub(channel)
+                return await _Walk(stub, tracer_provider, exporter, say).all_steps()
     finally:
-        await upstream.aclose()
         await sandbox.stop()
-        tracer_provider.shutdown()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -298,9 +299,32 @@ async def _serve_until(
     *,
     is_sandbox: bool,
 ) -> None:
-    tracer_provider = tracer_provider_for(settings.exporter())
+    async with listening(
+        settings,
+        vendor,
+        tracer_provider_for(settings.exporter()),
+        reflection_on=is_sandbox if settings.reflection is None else settings.reflection,
+        grace=settings.shutdown_grace,
+    ) as port:
+        host = settings.listen.rpartition(":")[0]
+        say(f"serving  {SERVICE} on {host}:{port}")
+        if is_sandbox:
+            say(_FIRST_CALLS.format(address=f"{host}:{port}"))
+        await stop.wait()
+        say("stopping")
+
+
+@asynccontextmanager
+async def listening(
+    settings: Settings,
+    vendor: Vendor,
+    tracer_provider: TracerProvider,
+    *,
+    reflection_on: bool,
+    grace: float,
+) -> AsyncIterator[int]:
+    """Run the server for the block, told its port; raises SettingsError when it cannot start."""
     upstream = nylas_upstream(vendor, settings, tracer_provider)
-    reflection_on = is_sandbox if settings.reflection is None else settings.reflection
     try:
         async with opened_ledger(settings) as opened:
             server = Server(
@@ -312,13 +336,10 @@ async def _serve_until(
                 reflection_on=reflection_on,
             )
             port = await server.start()
-            host = settings.listen.rpartition(":")[0]
-            say(f"serving  {SERVICE} on {host}:{port}")
-            if is_sandbox:
-                say(_FIRST_CALLS.format(address=f"{host}:{port}"))
-            await stop.wait()
-            say("stopping")
-            await server.stop(settings.shutdown_grace)
+            try:
+                yield port
+            finally:
+                await server.stop(grace)
     finally:
         await upstream.aclose()
         tracer_provider.shutdown()
