@@ -86,7 +86,6 @@ def ledger_parts(
             effects=effects,
             times=times,
             owner=owner,
-            clock=clock,
             sleep=sleep,
         ),
         settling=settling,

@@ -179,3 +179,10 @@ async def test_it_ends_where_the_store_fails_meanwhile(store, resumer):
     failing.fails.set()
     async with asyncio.timeout(20):
         await stopping
+
+
+async def test_what_was_taken_over_in_the_turn_of_its_end_is_left_at_once(store, resumer):
+    left = await orphans(store, 3)
+    await resumer.resume()
+    await resumer.stop()
+    assert [(await store.find(entry.operation_id)).lease_left for entry in left] == [0, 0, 0]

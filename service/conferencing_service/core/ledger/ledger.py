@@ -1,4 +1,4 @@
-"""At most one effect per request, whatever fails: the protocol (DESIGN, "At most once").
+"""At most one effect per request, whatever fails: the protocol (README, "At most once").
 
 Claim the request; note, durably, that it is about to be sent; check that it is still ours; send
 once; note how it ended. Where the answer was lost, look for what it did until the settle window is
@@ -34,7 +34,7 @@ from conferencing_service.core.ledger.settling import LeaseLost, Settling, Times
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
 from conferencing_service.core.model import Event, State
 from conferencing_service.core.parsing import with_parsed_conference
-from conferencing_service.core.upstream import Call, Clock
+from conferencing_service.core.upstream import Call
 
 T = TypeVar("T")
 
@@ -64,7 +64,6 @@ class Ledger:
         effects: owns the writes.
         times: leases, windows and retention.
         owner: names this process among those that share the store.
-        clock: a clock that never goes back.
         sleep: waits so many seconds.
     """
 
@@ -77,7 +76,6 @@ class Ledger:
         effects: Effects,
         times: Times,
         owner: str,
-        clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -86,7 +84,6 @@ class Ledger:
         self._effects = effects
         self._times = times
         self._owner = owner
-        self._clock = clock
         self._sleep = sleep
         self._leaders: dict[Key, tuple[Attempt, str]] = {}
 
@@ -331,16 +328,9 @@ class Ledger:
             raise
         if event is not None:
             return await self._done(order, entry.hold, event, attempt, complete)
-        is_noted = await self._insist(
-            lambda: self._store.give_up(entry.hold, retention=self._times.retention)
-        )
-        if not is_noted:
+        if not await self._insist(lambda: self._settling.give_up(entry)):
             # Whoever has it now may still find what we did not.
             raise LeaseLost
-        facts = {"operation_id": entry.operation_id, "request_id": order.key.request_id}
-        _log.error(
-            "a write's outcome could not be found out", extra={"alert": "unresolved", **facts}
-        )
         metadata = _metadata_of(cause)
         raise OutcomeUnresolved({**metadata, "request_id": order.key.request_id}) from cause
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from conferencing_service.core.errors import ConferencingError
@@ -52,7 +52,7 @@ class Resumer:
         self._owner = owner
         self._interval = interval
         self._sleep = sleep
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], Entry] = {}
         self._last_of_grant: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
@@ -67,10 +67,17 @@ class Resumer:
     async def stop(self) -> None:
         """End; what is not settled yet is left to whoever looks next, at once."""
         self._stopping = True
-        tasks = [*self._under_way, *self._loops]
-        for task in tasks:
+        left = dict(self._under_way)
+        for task in [*left, *self._loops]:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*left, *self._loops, return_exceptions=True)
+        await self._leave(entry for task, entry in left.items() if task.cancelled())
+
+    async def _leave(self, entries: Iterable[Entry]) -> None:
+        """End the leases of operations that nobody here works on any more."""
+        with suppress(StoreUnavailable):
+            for entry in entries:
+                await self._store.renew(entry.hold, lease=0.0)
 
     async def _again_and_again(self, step: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping:
@@ -98,8 +105,7 @@ class Resumer:
             entries = await asyncio.shield(taking)
         except asyncio.CancelledError:
             with suppress(StoreUnavailable):
-                for entry in await taking:
-                    await self._store.renew(entry.hold, lease=0.0)
+                await self._leave(await taking)
             raise
         for entry in entries:
             self._resume(entry)
@@ -113,22 +119,17 @@ class Resumer:
         """Go on with one operation; long looks of one grant come one after the other."""
         grant_id = entry.target.grant_id
         task = asyncio.create_task(self._go_on(entry, self._last_of_grant.get(grant_id)))
-        self._under_way.add(task)
+        self._under_way[task] = entry
         self._last_of_grant[grant_id] = task
         task.add_done_callback(lambda done: self._ended(entry, done))
 
     async def _go_on(self, entry: Entry, before: asyncio.Task[None] | None) -> None:
-        try:
+        # Somebody else may have it by now, and settles it.
+        with suppress(LeaseLost):
             if entry.step is Step.CLAIMED:
                 await self._store.release(entry.hold, error="")
             else:
                 await self._settle(entry, before)
-        except LeaseLost:
-            return
-        except asyncio.CancelledError:
-            with suppress(StoreUnavailable):
-                await asyncio.shield(self._store.renew(entry.hold, lease=0.0))
-            raise
 
     async def _settle(self, entry: Entry, before: asyncio.Task[None] | None) -> None:
         facts = {"operation_id": entry.operation_id, "request_id": entry.key.request_id}
@@ -147,10 +148,8 @@ class Resumer:
                 entry.hold, event_id=event.id, reply="", retention=self._times.retention
             )
             _log.info("what a lost write did was found", extra=facts)
-        elif await self._store.give_up(entry.hold, retention=self._times.retention):
-            _log.error(
-                "a write's outcome could not be found out", extra={"alert": "unresolved", **facts}
-            )
+        else:
+            await self._settling.give_up(entry)
 
     async def _turn(self, entry: Entry, before: asyncio.Task[None]) -> None:
         """Wait for the operation before, and stay the owner meanwhile."""
@@ -160,7 +159,7 @@ class Resumer:
                 raise LeaseLost
 
     def _ended(self, entry: Entry, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
+        self._under_way.pop(task, None)
         if self._last_of_grant.get(entry.target.grant_id) is task:
             del self._last_of_grant[entry.target.grant_id]
         if not task.cancelled() and (error := task.exception()) is not None:

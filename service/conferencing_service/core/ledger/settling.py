@@ -136,6 +136,20 @@ class Settling:
         whole = [event for event in found if not event.master_event_id]
         return min(whole, key=lambda event: (event.created_at or math.inf, event.id), default=None)
 
+    async def give_up(self, entry: Entry) -> bool:
+        """Note that nothing can be found out, and tell the operator; False where it is not ours."""
+        is_noted = await self._store.give_up(entry.hold, retention=self._times.retention)
+        if is_noted:
+            _log.error(
+                "a write's outcome could not be found out",
+                extra={
+                    "alert": "unresolved",
+                    "operation_id": entry.operation_id,
+                    "request_id": entry.key.request_id,
+                },
+            )
+        return is_noted
+
     async def insist(self, step: Callable[[], Awaitable[bool]], stop: Callable[[], bool]) -> bool:
         """Take a step of the store's, again while the store cannot; as long as a lease lasts.
 
