@@ -524,3 +524,14 @@ def test_a_hostile_property_is_passed_over() -> None:
 def test_no_icalendar_makes_reading_fail(text: str, other: str) -> None:
     assert conferencing_from_icalendar(text) is None
     assert conferencing_from_icalendar(icalendar(f"DESCRIPTION:{text}", other)) is None
+
+
+def test_what_another_property_says_of_the_link_stands_on_its_entry_point_too() -> None:
+    link = "https://us02web.zoom.us/j/81234567890"
+    named = f"X-GOOGLE-CONFERENCE:{link}"
+    text = f"DESCRIPTION:Join Zoom Meeting\\n{link}\\n\\nPasscode: 424242"
+    found = conferencing_from_icalendar(icalendar(named, text))
+    assert found is not None
+    (video,) = details(found).entry_points
+    assert (video.uri, video.meeting_code, video.password) == (link, "81234567890", "424242")
+    assert details(found).password == "424242"

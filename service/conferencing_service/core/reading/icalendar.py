@@ -15,7 +15,7 @@ from conferencing_service.core.model import (
     State,
 )
 from conferencing_service.core.reading.links import MAX_TEXT, JoinLink, join_link_from_url
-from conferencing_service.core.reading.native import completed, first_in
+from conferencing_service.core.reading.native import completed, details_with_phones, first_in
 from conferencing_service.core.reading.phones import e164, e164_of_tel
 
 _NAMING = (
@@ -75,17 +75,7 @@ def _details(link: JoinLink, properties: list[_Property]) -> Details:
     for each in properties:
         if each.name == "X-MICROSOFT-ONLINEMEETINGCONFERENCEID":
             pin = "".join(c for c in each.value if c.isascii() and c.isdigit())
-    points = {point.uri: point for point in _phones(properties)}
-    return Details(
-        url=link.url,
-        meeting_code=link.meeting_code,
-        pin=pin,
-        phone=tuple(uri.removeprefix("tel:") for uri in points),
-        entry_points=(
-            EntryPoint(EntryPointType.VIDEO, uri=link.url, meeting_code=link.meeting_code),
-            *points.values(),
-        ),
-    )
+    return details_with_phones(link, pin, {point.uri: point for point in _phones(properties)})
 
 
 def _phones(properties: list[_Property]) -> Iterator[EntryPoint]:

@@ -102,7 +102,33 @@ def completed(details: Details, link: JoinLink, texts: Iterable[tuple[str, str]]
                 phone=details.phone or beside.phone,
                 entry_points=details.entry_points + numbers,
             )
-    return details
+    points = tuple(_with_codes(point, details) for point in details.entry_points)
+    return dataclasses.replace(details, entry_points=points)
+
+
+def _with_codes(point: EntryPoint, details: Details) -> EntryPoint:
+    """Return an entry point; the one that is the link has what the details say of it."""
+    if point.type is not EntryPointType.VIDEO or point.uri != details.url:
+        return point
+    return dataclasses.replace(
+        point,
+        meeting_code=point.meeting_code or details.meeting_code,
+        password=point.password or details.password,
+    )
+
+
+def details_with_phones(link: JoinLink, pin: str, phones: Mapping[str, EntryPoint]) -> Details:
+    """Return details whose ways in are the link and, by their tel URIs, telephone numbers."""
+    return Details(
+        url=link.url,
+        meeting_code=link.meeting_code,
+        pin=pin,
+        phone=tuple(uri.removeprefix("tel:") for uri in phones),
+        entry_points=(
+            EntryPoint(EntryPointType.VIDEO, uri=link.url, meeting_code=link.meeting_code),
+            *phones.values(),
+        ),
+    )
 
 
 # ---- Google --------------------------------------------------------------------------------
@@ -163,16 +189,7 @@ def _microsoft_details(link: JoinLink, meeting: Mapping[str, Any]) -> Details:
     for point in _microsoft_phones(meeting, pin):
         if point.uri != "tel:":
             points.setdefault(point.uri, point)
-    return Details(
-        url=link.url,
-        meeting_code=link.meeting_code,
-        pin=pin,
-        phone=tuple(uri.removeprefix("tel:") for uri in points),
-        entry_points=(
-            EntryPoint(EntryPointType.VIDEO, uri=link.url, meeting_code=link.meeting_code),
-            *points.values(),
-        ),
-    )
+    return details_with_phones(link, pin, points)
 
 
 def _microsoft_phones(meeting: Mapping[str, Any], pin: str) -> Iterator[EntryPoint]:
