@@ -67,6 +67,8 @@ async def test_json_is_the_contracts_answer(check, service, google, zoom):
 @pytest.mark.parametrize("platform", PLATFORMS)
 async def test_every_platform_can_be_asked_about(check, service, platform):
     ran = await check("--platform", platform.upper())
+    contracts = f"PLATFORM_{platform.upper().replace('-', '_')}"
+    assert (await check("--platform", contracts)).stdout == ran.stdout
     assert ran.status == 0
     assert ran.stdout.startswith(platform.replace("-", "_") + "\n")
     answer = await service.call(s.CheckCompatibilityRequest(platform=PLATFORMS[platform]))

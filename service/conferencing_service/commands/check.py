@@ -42,6 +42,15 @@ _SHORT = {
     "teams": c.PROVIDER_MICROSOFT_TEAMS,
 }
 
+
+class _Name(click.Choice[str]):
+    """One of the names; the contract's own spelling (PLATFORM_GOOGLE) does as well."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        plain = str(value).lower().removeprefix("platform_").removeprefix("provider_")
+        return super().convert(plain.replace("_", "-"), param, ctx)
+
+
 _ABOUT = """
 Ask a running server, by CheckCompatibility, what can be done with whose conferences on a grant's
 calendar or on a platform: read details, write them, have the provider make a conference, take it
@@ -71,14 +80,14 @@ Exit status:
 @click.option(
     "--platform",
     metavar="NAME",
-    type=click.Choice(list(PLATFORMS), case_sensitive=False),
+    type=_Name(list(PLATFORMS)),
     help="A platform in general, instead of a grant.",
 )
 @click.option("--calendar", metavar="ID", help="A calendar of the grant, which is looked up.")
 @click.option(
     "--provider",
     metavar="NAME",
-    type=click.Choice([*PROVIDERS, *_SHORT], case_sensitive=False),
+    type=_Name([*PROVIDERS, *_SHORT]),
     help="Only this provider.",
 )
 @click.option("--conf-grant", metavar="ID", help="The grant that would host the conference.")

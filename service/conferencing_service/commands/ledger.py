@@ -48,9 +48,12 @@ What to do:
 Settings:
   Those of `serve`, by environment variables. CONFERENCING_LEDGER_URL names the ledger. Whatever looks
   at a calendar also needs CONFERENCING_NYLAS_REGION and CONFERENCING_NYLAS_API_KEY (or its _FILE).
-
+"""
+_STATUSES = """
 Exit status:
-  0 it is done; 1 it cannot be done like that; 2 refused to start. One line on stderr says why.
+  0  it is done
+  1  it cannot be done like that; one line on stderr says why
+  2  refused to start: the arguments or a setting are wrong
 """
 _LIST = """\
 The operations that are not settled, oldest first, one a line; the last line counts them. Looks at no
@@ -136,12 +139,20 @@ def _done(action: Listing | Showing | Resolution | Sweep) -> int:
     return run(at_the_desk(chosen, action, say=say))
 
 
-@click.group("ledger", cls=Group, help=_ABOUT, epilog=_WHAT_TO_DO, subcommand_metavar="ACTION ...")
+@click.group(
+    "ledger",
+    cls=Group,
+    help=_ABOUT,
+    epilog=_WHAT_TO_DO + _STATUSES,
+    subcommand_metavar="ACTION ...",
+)
 def command() -> None:
     """See and settle."""
 
 
-@command.command("list", help=_LIST + "\n" + _LIST_MORE, short_help="what is not settled")
+@command.command(
+    "list", help=_LIST + "\n" + _LIST_MORE, epilog=_STATUSES, short_help="what is not settled"
+)
 @click.option("--all", "is_all", is_flag=True, help="Also what needs nobody.")
 @_limit(_LISTED)
 @_JSON
@@ -149,7 +160,9 @@ def _list(*, is_all: bool, limit: int, as_json: bool) -> int:
     return _done(Listing(is_all=is_all, limit=limit, as_json=as_json))
 
 
-@command.command("show", help=_SHOW, short_help="one operation, and with --look its event")
+@command.command(
+    "show", help=_SHOW, epilog=_STATUSES, short_help="one operation, and with --look its event"
+)
 @_OPERATION
 @click.option("--look", is_flag=True, help="Ask the calendar what is there.")
 @_JSON
@@ -160,6 +173,7 @@ def _show(*, operation: str, look: bool, as_json: bool) -> int:
 @command.command(
     "resolve",
     help=_RESOLVE + "\n" + _RESOLVE_MORE,
+    epilog=_STATUSES,
     short_help="say what became of an UNRESOLVED operation",
 )
 @_OPERATION
@@ -177,6 +191,7 @@ def _resolve(*, operation: str, done: str | None, not_done: bool, without_lookin
 @command.command(
     "sweep",
     help=_SWEEP + "\n" + _SWEEP_MORE,
+    epilog=_STATUSES,
     short_help="delete events that lost writes left behind",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted.")
