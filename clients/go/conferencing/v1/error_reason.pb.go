@@ -75,7 +75,8 @@ const (
 	ErrorReason_ERROR_REASON_GRANT_HAS_NO_CALENDAR ErrorReason = 6
 	// FAILED_PRECONDITION. The grant lacks a scope of the vendor's. Its owner has to connect again
 	// with that scope. When it was found before sending, the status carries the `Verdict`, whose
-	// requirements name the scope.
+	// requirements name the scope. When the upstream found it, the metadata are `upstream_status` and
+	// `upstream_request_id` instead.
 	//
 	//	{"reason": "SCOPE_MISSING", "domain": "conferencing.v1",
 	//	 "metadata": {"provider": "MICROSOFT_TEAMS", "platform": "MICROSOFT", "way": "AUTOCREATE"}}
@@ -136,13 +137,15 @@ const (
 	// was written. Repeat after the delay.
 	//
 	//	{"reason": "UPSTREAM_RATE_LIMITED", "domain": "conferencing.v1",
-	//	 "metadata": {"upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
+	//	 "metadata": {"upstream_status": "429",
+	//	              "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
 	ErrorReason_ERROR_REASON_UPSTREAM_RATE_LIMITED ErrorReason = 18
 	// UNAVAILABLE with `google.rpc.RetryInfo`. The upstream cannot be reached, or a read of it failed.
 	// Nothing was written. Repeat the same request.
 	//
 	//	{"reason": "UPSTREAM_UNAVAILABLE", "domain": "conferencing.v1",
-	//	 "metadata": {"upstream_status": "503"}}
+	//	 "metadata": {"upstream_status": "503",
+	//	              "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
 	ErrorReason_ERROR_REASON_UPSTREAM_UNAVAILABLE ErrorReason = 19
 	// UNKNOWN. A write was sent and it may have happened or not: its answer was lost, cannot be read,
 	// or leaves it open, as one about a conference that was made while its event was not. Nothing
@@ -151,7 +154,9 @@ const (
 	// DeleteEvent has none: repeat it with allow_missing.
 	//
 	//	{"reason": "OUTCOME_UNRESOLVED", "domain": "conferencing.v1",
-	//	 "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
+	//	 "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11",
+	//	              "upstream_status": "504",
+	//	              "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
 	ErrorReason_ERROR_REASON_OUTCOME_UNRESOLVED ErrorReason = 20
 	// DEADLINE_EXCEEDED. Too little of the deadline was left to start a write. Nothing was written.
 	// Repeat the same request with more time.
@@ -167,7 +172,8 @@ const (
 	// INTERNAL. The upstream answered a read with something that cannot be read.
 	//
 	//	{"reason": "UPSTREAM_MALFORMED", "domain": "conferencing.v1",
-	//	 "metadata": {"upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
+	//	 "metadata": {"upstream_status": "200",
+	//	              "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
 	ErrorReason_ERROR_REASON_UPSTREAM_MALFORMED ErrorReason = 23
 	// INTERNAL. A fault of this service. Its operator finds it by the trace id.
 	//

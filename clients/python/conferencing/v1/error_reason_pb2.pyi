@@ -68,7 +68,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 7
     """FAILED_PRECONDITION. The grant lacks a scope of the vendor's. Its owner has to connect again
     with that scope. When it was found before sending, the status carries the `Verdict`, whose
-    requirements name the scope.
+    requirements name the scope. When the upstream found it, the metadata are `upstream_status` and
+    `upstream_request_id` instead.
 
         {"reason": "SCOPE_MISSING", "domain": "conferencing.v1",
          "metadata": {"provider": "MICROSOFT_TEAMS", "platform": "MICROSOFT", "way": "AUTOCREATE"}}
@@ -140,14 +141,16 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     was written. Repeat after the delay.
 
         {"reason": "UPSTREAM_RATE_LIMITED", "domain": "conferencing.v1",
-         "metadata": {"upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
+         "metadata": {"upstream_status": "429",
+                      "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
     """
     ERROR_REASON_UPSTREAM_UNAVAILABLE: _ErrorReason.ValueType  # 19
     """UNAVAILABLE with `google.rpc.RetryInfo`. The upstream cannot be reached, or a read of it failed.
     Nothing was written. Repeat the same request.
 
         {"reason": "UPSTREAM_UNAVAILABLE", "domain": "conferencing.v1",
-         "metadata": {"upstream_status": "503"}}
+         "metadata": {"upstream_status": "503",
+                      "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
     """
     ERROR_REASON_OUTCOME_UNRESOLVED: _ErrorReason.ValueType  # 20
     """UNKNOWN. A write was sent and it may have happened or not: its answer was lost, cannot be read,
@@ -157,7 +160,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     DeleteEvent has none: repeat it with allow_missing.
 
         {"reason": "OUTCOME_UNRESOLVED", "domain": "conferencing.v1",
-         "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
+         "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11",
+                      "upstream_status": "504",
+                      "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
     """
     ERROR_REASON_NOT_STARTED: _ErrorReason.ValueType  # 21
     """DEADLINE_EXCEEDED. Too little of the deadline was left to start a write. Nothing was written.
@@ -176,7 +181,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """INTERNAL. The upstream answered a read with something that cannot be read.
 
         {"reason": "UPSTREAM_MALFORMED", "domain": "conferencing.v1",
-         "metadata": {"upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
+         "metadata": {"upstream_status": "200",
+                      "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 24
     """INTERNAL. A fault of this service. Its operator finds it by the trace id.
@@ -273,7 +279,8 @@ ERROR_REASON_GRANT_HAS_NO_CALENDAR: ErrorReason.ValueType  # 6
 ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 7
 """FAILED_PRECONDITION. The grant lacks a scope of the vendor's. Its owner has to connect again
 with that scope. When it was found before sending, the status carries the `Verdict`, whose
-requirements name the scope.
+requirements name the scope. When the upstream found it, the metadata are `upstream_status` and
+`upstream_request_id` instead.
 
     {"reason": "SCOPE_MISSING", "domain": "conferencing.v1",
      "metadata": {"provider": "MICROSOFT_TEAMS", "platform": "MICROSOFT", "way": "AUTOCREATE"}}
@@ -345,14 +352,16 @@ ERROR_REASON_UPSTREAM_RATE_LIMITED: ErrorReason.ValueType  # 18
 was written. Repeat after the delay.
 
     {"reason": "UPSTREAM_RATE_LIMITED", "domain": "conferencing.v1",
-     "metadata": {"upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
+     "metadata": {"upstream_status": "429",
+                  "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
 """
 ERROR_REASON_UPSTREAM_UNAVAILABLE: ErrorReason.ValueType  # 19
 """UNAVAILABLE with `google.rpc.RetryInfo`. The upstream cannot be reached, or a read of it failed.
 Nothing was written. Repeat the same request.
 
     {"reason": "UPSTREAM_UNAVAILABLE", "domain": "conferencing.v1",
-     "metadata": {"upstream_status": "503"}}
+     "metadata": {"upstream_status": "503",
+                  "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
 """
 ERROR_REASON_OUTCOME_UNRESOLVED: ErrorReason.ValueType  # 20
 """UNKNOWN. A write was sent and it may have happened or not: its answer was lost, cannot be read,
@@ -362,7 +371,9 @@ operator has settled it. Look at the calendar before writing it with another req
 DeleteEvent has none: repeat it with allow_missing.
 
     {"reason": "OUTCOME_UNRESOLVED", "domain": "conferencing.v1",
-     "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
+     "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11",
+                  "upstream_status": "504",
+                  "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
 """
 ERROR_REASON_NOT_STARTED: ErrorReason.ValueType  # 21
 """DEADLINE_EXCEEDED. Too little of the deadline was left to start a write. Nothing was written.
@@ -381,7 +392,8 @@ ERROR_REASON_UPSTREAM_MALFORMED: ErrorReason.ValueType  # 23
 """INTERNAL. The upstream answered a read with something that cannot be read.
 
     {"reason": "UPSTREAM_MALFORMED", "domain": "conferencing.v1",
-     "metadata": {"upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
+     "metadata": {"upstream_status": "200",
+                  "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 24
 """INTERNAL. A fault of this service. Its operator finds it by the trace id.

@@ -103,7 +103,8 @@ export enum ErrorReason {
   /**
    * FAILED_PRECONDITION. The grant lacks a scope of the vendor's. Its owner has to connect again
    * with that scope. When it was found before sending, the status carries the `Verdict`, whose
-   * requirements name the scope.
+   * requirements name the scope. When the upstream found it, the metadata are `upstream_status` and
+   * `upstream_request_id` instead.
    *
    *     {"reason": "SCOPE_MISSING", "domain": "conferencing.v1",
    *      "metadata": {"provider": "MICROSOFT_TEAMS", "platform": "MICROSOFT", "way": "AUTOCREATE"}}
@@ -219,7 +220,8 @@ export enum ErrorReason {
    * was written. Repeat after the delay.
    *
    *     {"reason": "UPSTREAM_RATE_LIMITED", "domain": "conferencing.v1",
-   *      "metadata": {"upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
+   *      "metadata": {"upstream_status": "429",
+   *                   "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_RATE_LIMITED = 18;
    */
@@ -230,7 +232,8 @@ export enum ErrorReason {
    * Nothing was written. Repeat the same request.
    *
    *     {"reason": "UPSTREAM_UNAVAILABLE", "domain": "conferencing.v1",
-   *      "metadata": {"upstream_status": "503"}}
+   *      "metadata": {"upstream_status": "503",
+   *                   "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_UNAVAILABLE = 19;
    */
@@ -244,7 +247,9 @@ export enum ErrorReason {
    * DeleteEvent has none: repeat it with allow_missing.
    *
    *     {"reason": "OUTCOME_UNRESOLVED", "domain": "conferencing.v1",
-   *      "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11"}}
+   *      "metadata": {"request_id": "6f1c7a52-0c55-4d0e-9a53-3f5a8f6f0c11",
+   *                   "upstream_status": "504",
+   *                   "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
    *
    * @generated from enum value: ERROR_REASON_OUTCOME_UNRESOLVED = 20;
    */
@@ -275,7 +280,8 @@ export enum ErrorReason {
    * INTERNAL. The upstream answered a read with something that cannot be read.
    *
    *     {"reason": "UPSTREAM_MALFORMED", "domain": "conferencing.v1",
-   *      "metadata": {"upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
+   *      "metadata": {"upstream_status": "200",
+   *                   "upstream_request_id": "5fa64c92-e840-4357-86b9-2aa364d35b88"}}
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_MALFORMED = 23;
    */
