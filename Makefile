@@ -8,6 +8,8 @@ PYTHON ?= python3
 GRPCURL_VERSION := v1.9.3
 PROTOC_GEN_GO_VERSION := v1.36.11
 PROTOC_GEN_GO_GRPC_VERSION := v1.5.1
+HELM_VERSION := v3.19.5
+KUBECONFORM_VERSION := v0.7.0
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 UV_COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -82,9 +84,20 @@ tools: ## install what some tests need: Node, Go, grpcurl, generators, packages,
 	  GOBIN=$(CURDIR)/.tools/bin go install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
 	@.tools/bin/protoc-gen-go-grpc --version 2>/dev/null | grep -qwF '$(PROTOC_GEN_GO_GRPC_VERSION:v%=%)' || \
 	  GOBIN=$(CURDIR)/.tools/bin go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC_VERSION)
+	@.tools/bin/helm version --short 2>/dev/null | grep -qF '$(HELM_VERSION)' || \
+	  GOBIN=$(CURDIR)/.tools/bin go install -ldflags '-s -w -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION)' \
+	    helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+	@test -x .tools/bin/kubeconform || \
+	  GOBIN=$(CURDIR)/.tools/bin go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
 	@cd clients/go && go build ./...
 	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; }
+	@missing=; \
+	for pair in nginx:nginx h2load:nghttp2-client promtool:prometheus chromium:chromium chromedriver:chromium-driver; do \
+	  command -v $${pair%%:*} >/dev/null || ls /usr/sbin/$${pair%%:*} >/dev/null 2>&1 || missing+=" $${pair##*:}"; \
+	done; \
+	test -z "$$missing" || \
+	  { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
 	@npm ci --prefix tests/sandbox/node --no-audit --no-fund --loglevel=error
 	@npm ci --prefix clients/typescript --no-audit --no-fund --loglevel=error
 
@@ -153,10 +166,16 @@ floors: ## the stubs at the oldest, a middle and the newest protobuf and grpcio
 	@.venv-protos/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/protos.txt
 	@touch $@
 
+.venv/.bench: .venv/.dev requirements/bench.txt
+	@echo "installing what the service is measured beside into .venv (once)"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/bench.txt
+	@touch $@
+
 lock: ## refresh requirements/*.txt (hashes, no addresses)
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock; .venv-lock/bin/pip install $(PIP_FLAGS) uv; }
 	@$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	@$(UV_COMPILE) pyproject.toml requirements/build.in --group dev --group bench -c requirements/dev.txt -o requirements/bench.txt
 	@$(UV_COMPILE) --group protos -o requirements/protos.txt
 
 clean: ## remove everything that the commands above made

@@ -29,7 +29,7 @@ from conferencing_service.embedded import API_KEY, SandboxProcess
 from conferencing_service.ledger_parts import ledger_beside_sandbox
 from conferencing_service.server import Vendor, listening
 from conferencing_service.settings import Settings
-from conferencing_service.telemetry import tracer_provider_for
+from conferencing_service.telemetry import Telemetry
 
 Say = Callable[[str], None]
 _SECONDS = 20.0
@@ -39,7 +39,12 @@ _PASSCODE = "demo42"
 async def demo(settings: Settings, *, say: Say) -> int:
     """Walk through the RPCs on free ports; return 0 if every step answered as expected, else 1."""
     settings = settings.model_copy(
-        update={"listen": "127.0.0.1:0", "sandbox_listen": "127.0.0.1:0"}
+        update={
+            "listen": "127.0.0.1:0",
+            "sandbox_listen": "127.0.0.1:0",
+            "shutdown_grace": 5.0,
+            "drain_wait": 0.0,
+        }
     )
     with ledger_beside_sandbox(settings) as complete:
         return await _walk_through(complete, say)
@@ -47,18 +52,15 @@ async def demo(settings: Settings, *, say: Say) -> int:
 
 async def _walk_through(settings: Settings, say: Say) -> int:
     exporter = InMemorySpanExporter()
-    tracer_provider = tracer_provider_for(settings.exporter())
-    tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry = Telemetry.of(settings, SimpleSpanProcessor(exporter))
     sandbox = await SandboxProcess.start(settings)
     vendor = Vendor(sandbox.url, SecretStr(API_KEY))
     try:
-        async with listening(
-            settings, vendor, tracer_provider, reflection_on=False, grace=5.0
-        ) as port:
+        async with listening(settings, vendor, telemetry, reflection_on=False) as port:
             say(f"sandbox  {sandbox.url}\nserving  127.0.0.1:{port}\n")
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
                 stub = s_grpc.ConferencingServiceStub(channel)
-                return await _Walk(stub, tracer_provider, exporter, say).all_steps()
+                return await _Walk(stub, telemetry.spans, exporter, say).all_steps()
     finally:
         await sandbox.stop()
 

@@ -19,8 +19,23 @@ from conferencing_service.interceptors import SERVICE
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
+LIVENESS = "liveness"
+"""The name that serves as long as the event loop turns, to the very end."""
+
+READINESS = "readiness"
+"""The name that serves while the ledger can commit and the server takes calls."""
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def upstream_name(upstream: str) -> str:
+    """Return the name that serves while requests to an upstream are let through."""
+    return f"upstream/{upstream}"
+
+
 class Health(health.aio.HealthServicer):
-    """The standard health servicer, but its watches end with the server.
+    """The standard health servicer, but its watches end with the server, and liveness last.
 
     Args:
         stopping: set when the server begins to stop.
@@ -29,10 +44,27 @@ class Health(health.aio.HealthServicer):
     def __init__(self, stopping: asyncio.Event) -> None:
         super().__init__()
         self._stopping = stopping
+        self._told: dict[str, bool] = {}
+        self._draining = False
 
     async def serve(self) -> None:
         """Say that the service serves."""
-        await self.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+        for name in (SERVICE, LIVENESS):
+            await self.tell(name, is_well=True)
+
+    async def tell(self, name: str, *, is_well: bool) -> None:
+        """Say how a name stands; once the server drains, nothing serves but liveness."""
+        if self._draining and name != LIVENESS:
+            is_well = False
+        if self._told.get(name) is not is_well:
+            self._told[name] = is_well
+            await self.set(name, _SERVING if is_well else _NOT_SERVING)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING of everything but liveness, for good."""
+        self._draining = True
+        for name in ("", *self._told):
+            await self.tell(name, is_well=name == LIVENESS)
 
     async def Watch(  # noqa: N802 - the name of the RPC
         self, request: health_pb2.HealthCheckRequest, context: _Context

@@ -1,8 +1,8 @@
-"""What happens round every RPC: span, context, error net.
+"""What happens round every RPC: span, context, error net, admission.
 
 `RpcInterceptor` wraps each handler of the service once, in layers: tracing (outermost) sees the
 final code of every ending; context gives the handler its `Call`; the error net turns exceptions
-into statuses. Health and reflection are left as they are.
+into statuses; admission (innermost) gives it a place among the calls under way. Health and reflection are left as they are.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from typing import Any, NoReturn
 
 import grpc
 from google.rpc.status_pb2 import Status
+from opentelemetry import context as otel
 from opentelemetry import propagate, trace
-from opentelemetry.trace import SpanKind, StatusCode, Tracer
+from opentelemetry.trace import SpanKind, Tracer
 
 from conferencing_service import telemetry
+from conferencing_service.admission import WRITES, Admission
 from conferencing_service.core.errors import ConferencingError, InvalidField, Violation
 from conferencing_service.core.model import Reason
 from conferencing_service.core.upstream import Call, Clock
+from conferencing_service.reports import CallReport
 from conferencing_service.status import code_of, status_from_error
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,22 +34,12 @@ Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 SERVICE = "conferencing.v1.ConferencingService"
 
+# Of other metadata nothing is taken up.
+_TRACE_KEYS = frozenset({"traceparent", "tracestate", "baggage"})
 _MADE_BY_SANDBOX = ("conferencing-upstream", "sandbox")
 
 _log = logging.getLogger("conferencing_service.rpc")
 _call: ContextVar[Call] = ContextVar("conferencing_call")
-
-# Codes that mean a fault of the server's, by OpenTelemetry's conventions for gRPC server spans.
-_FAULTS = frozenset(
-    {
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.UNIMPLEMENTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
 
 
 def current_call() -> Call:
@@ -74,6 +67,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     Args:
         tracer: opens server spans.
+        admission: gives calls their places.
+        report: tells how they ended.
         default_seconds: what reads get when the caller sets no deadline.
         max_seconds: what reads get at most.
         clock: a clock that never goes back.
@@ -83,11 +78,15 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         self,
         *,
         tracer: Tracer,
+        admission: Admission,
+        report: CallReport,
         default_seconds: float,
         max_seconds: float,
         clock: Clock = time.monotonic,
     ) -> None:
         self._tracer = tracer
+        self._admission = admission
+        self._report = report
         self._default_seconds = default_seconds
         self._max_seconds = max_seconds
         self._clock = clock
@@ -111,7 +110,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
-        behaviour = self._traced(method, self._with_call(_guarded(handler.unary_unary)))
+        admitted = self._admitted(method, handler.unary_unary)
+        behaviour = self._traced(method, self._with_call(_guarded(admitted)))
         return grpc.unary_unary_rpc_method_handler(
             behaviour,
             request_deserializer=_tolerant(handler.request_deserializer),
@@ -127,7 +127,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             call = self._begin(context)
             with self._tracer.start_as_current_span(
                 method,
-                context=propagate.extract(_carrier(context)),
+                context=_callers_trace(context),
                 kind=SpanKind.SERVER,
                 attributes=attributes,
                 record_exception=False,
@@ -149,7 +149,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                     code = grpc.StatusCode.UNKNOWN
                     raise
                 finally:
-                    _finish(span, call, method, code, reason)
+                    self._report.ended(span, call, method, code, reason)
 
         return traced
 
@@ -163,6 +163,18 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             deadline=None if left is None else now + left,
             read_deadline=now + min(seconds, self._max_seconds),
         )
+
+    def _admitted(self, method: str, behaviour: Behaviour) -> Behaviour:
+        admission, is_write = self._admission, method.rpartition("/")[2] in WRITES
+
+        async def admitted(request: Any, context: Context) -> Any:
+            await admission.enter(method, is_write=is_write)
+            try:
+                return await behaviour(request, context)
+            finally:
+                admission.leave(method)
+
+        return admitted
 
     @staticmethod
     def _with_call(behaviour: Behaviour) -> Callable[[Any, Context, Call], Awaitable[Any]]:
@@ -249,10 +261,11 @@ async def _abort(context: Context, call: Call, ended: Ended) -> None:
     await context.abort(code, ended.status.message, tuple(trailers))
 
 
-def _carrier(context: Context) -> dict[str, str]:
-    """Return the text entries of the metadata, where W3C trace context may be."""
+def _callers_trace(context: Context) -> otel.Context | None:
+    """Return the trace that the caller's metadata name, None where they name none."""
     metadata = context.invocation_metadata() or ()
-    return {key: value for key, value in metadata if isinstance(value, str)}
+    carrier = {key: value for key, value in metadata if key in _TRACE_KEYS}
+    return propagate.extract(carrier) if carrier else None
 
 
 def _cancelled_as(call: Call) -> grpc.StatusCode:
@@ -260,24 +273,3 @@ def _cancelled_as(call: Call) -> grpc.StatusCode:
     if left is not None and left <= 0.05:
         return grpc.StatusCode.DEADLINE_EXCEEDED
     return grpc.StatusCode.CANCELLED
-
-
-def _finish(
-    span: trace.Span, call: Call, method: str, code: grpc.StatusCode, reason: Reason | None
-) -> None:
-    """Say how the call ended, on its span and in its log line."""
-    facts = dict(call.attributes)
-    if reason is not None:
-        facts[telemetry.REASON] = reason.value
-    if call.upstream_request_id:
-        facts[telemetry.UPSTREAM_REQUEST_ID] = call.upstream_request_id
-    if span.is_recording():
-        span.set_attribute(telemetry.RPC_STATUS, code.name)
-        span.set_attributes(facts)
-        if code in _FAULTS:
-            span.set_attribute(telemetry.ERROR_TYPE, code.name)
-            span.set_status(StatusCode.ERROR)
-    if _log.isEnabledFor(logging.INFO):
-        seconds = call.clock() - call.started
-        extra = {"method": method, "code": code.name, "seconds": round(seconds, 4), **facts}
-        _log.info("rpc", extra=extra)

@@ -24,8 +24,8 @@ class SettingsError(Exception):
     """A setting is wrong or missing; the text is one line that names it."""
 
 
-class TracesExporter(enum.StrEnum):
-    """Where spans go: the values of OTEL_TRACES_EXPORTER that there are."""
+class Exporter(enum.StrEnum):
+    """Where spans, or metrics, go: the values of OTEL_TRACES_EXPORTER and its sister that there are."""
 
     OTLP = "otlp"
     CONSOLE = "console"
@@ -99,8 +99,41 @@ class Settings(BaseSettings):
     marker_key: MarkerKey = MarkerKey.KEY4
     """The metadata key that holds what the ledger finds events by; callers cannot write it."""
 
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many processes share the port."""
+
+    max_calls: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """How many calls a process works at at once."""
+
+    max_pending_calls: Annotated[int, Field(ge=0, le=100_000)] = 1000
+    """How many calls may wait for a place; above, they are refused."""
+
+    max_connection_age: Annotated[float, Field(gt=0)] = 1800.0
+    """Seconds after which a connection is to be made anew, so that callers spread over replicas."""
+
+    max_connection_idle: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds after which a connection without a call is closed."""
+
+    drain_wait: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """Seconds at SIGTERM for balancers to see NOT_SERVING; calls are still taken."""
+
     shutdown_grace: Annotated[float, Field(ge=0, le=3600)] = 30.0
-    """Seconds that calls under way get at SIGTERM."""
+    """Seconds that calls under way get after that."""
+
+    health_listen: str | None = None
+    """Host and port of grpc.health.v1 alone, without TLS; for probes."""
+
+    prometheus_listen: str | None = None
+    """Host and port of metrics for Prometheus; of several processes, each takes the next port."""
+
+    tls_cert_file: Path | None = None
+    """The server's certificate and its chain, in PEM; read anew when it changes."""
+
+    tls_key_file: Path | None = None
+    """The certificate's key, in PEM."""
+
+    tls_client_ca_file: Path | None = None
+    """Authorities of callers' certificates, in PEM; set, a caller without one is not let in."""
 
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
@@ -117,8 +150,11 @@ class Settings(BaseSettings):
     state_home: Path | None = Field(default=None, validation_alias="XDG_STATE_HOME")
     """Where programs of this user keep what is to outlast them; unset: ~/.local/state."""
 
-    traces_exporter: TracesExporter | None = Field(
-        default=None, validation_alias="OTEL_TRACES_EXPORTER"
+    traces_exporter: Exporter | None = Field(default=None, validation_alias="OTEL_TRACES_EXPORTER")
+    """otlp, console or none; unset: otlp when an OTLP endpoint is set, else none."""
+
+    metrics_exporter: Exporter | None = Field(
+        default=None, validation_alias="OTEL_METRICS_EXPORTER"
     )
     """otlp, console or none; unset: otlp when an OTLP endpoint is set, else none."""
 
@@ -130,12 +166,19 @@ class Settings(BaseSettings):
     )
     """The same, for traces alone."""
 
-    sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
-    """true: no spans at all."""
+    otlp_metrics_endpoint: str | None = Field(
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
+    )
+    """The same, for metrics alone."""
 
-    @field_validator("listen", "sandbox_listen")
+    sdk_disabled: bool = Field(default=False, validation_alias="OTEL_SDK_DISABLED")
+    """true: no spans and no metrics at all."""
+
+    @field_validator("listen", "sandbox_listen", "health_listen", "prometheus_listen")
     @classmethod
-    def _host_and_port(cls, value: str) -> str:
+    def _host_and_port(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         host, colon, port = value.rpartition(":")
         if not (host and colon and port.isdecimal() and int(port) < 65_536):
             raise ValueError("must be HOST:PORT")
@@ -146,7 +189,7 @@ class Settings(BaseSettings):
     def _region(cls, value: str | None) -> str | None:
         return None if value is None else base_url_of_region(value)
 
-    @field_validator("otlp_endpoint", "otlp_traces_endpoint")
+    @field_validator("otlp_endpoint", "otlp_traces_endpoint", "otlp_metrics_endpoint")
     @classmethod
     def _endpoint(cls, value: str | None) -> str | None:
         if value is not None and urlsplit(value).scheme not in {"http", "https"}:
@@ -176,6 +219,16 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError(
+                "CONFERENCING_TLS_CERT_FILE and CONFERENCING_TLS_KEY_FILE need each other"
+            )
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("CONFERENCING_TLS_CLIENT_CA_FILE: needs CONFERENCING_TLS_CERT_FILE")
+        return self
+
+    @model_validator(mode="after")
     def _default_below_most(self) -> Self:
         if self.default_deadline > self.max_deadline:
             raise ValueError(
@@ -191,14 +244,20 @@ class Settings(BaseSettings):
         path = home.absolute() / "conferencing-service" / "ledger" / "ledger.sqlite"
         return f"sqlite://{quote(str(path))}"
 
-    def exporter(self) -> TracesExporter:
+    def spans_to(self) -> Exporter:
         """Return where spans go."""
+        return self._exporter(self.traces_exporter, self.otlp_traces_endpoint)
+
+    def metrics_to(self) -> Exporter:
+        """Return where metrics go, beside Prometheus."""
+        return self._exporter(self.metrics_exporter, self.otlp_metrics_endpoint)
+
+    def _exporter(self, chosen: Exporter | None, endpoint: str | None) -> Exporter:
         if self.sdk_disabled:
-            return TracesExporter.NONE
-        if self.traces_exporter is not None:
-            return self.traces_exporter
-        endpoint = self.otlp_traces_endpoint or self.otlp_endpoint
-        return TracesExporter.OTLP if endpoint else TracesExporter.NONE
+            return Exporter.NONE
+        if chosen is not None:
+            return chosen
+        return Exporter.OTLP if endpoint or self.otlp_endpoint else Exporter.NONE
 
     def api_key(self) -> SecretStr:
         """Return the vendor's key; raises SettingsError where there is none."""

@@ -102,6 +102,14 @@ STATUSES: Mapping[Reason, tuple[grpc.StatusCode, str]] = {
         _Code.UNAVAILABLE,
         "The ledger cannot note the request, so nothing was written. Repeat the same request.",
     ),
+    Reason.OVERLOADED: (
+        _Code.RESOURCE_EXHAUSTED,
+        "This server has as many calls as it takes; nothing was done. Repeat it later.",
+    ),
+    Reason.SHUTTING_DOWN: (
+        _Code.UNAVAILABLE,
+        "This server is about to stop; nothing was written. Repeat the same request.",
+    ),
     Reason.NOT_STARTED: (
         _Code.DEADLINE_EXCEEDED,
         "Too little of the deadline was left to start; nothing was written.",

@@ -1,29 +1,45 @@
-"""Spans and log lines: the names that they use, and where they go.
+"""Spans and metrics: the names that they use, and where they go.
 
 Attribute names are those of OpenTelemetry's semantic conventions; they are written out here because
 the package that holds them is private. Exporters follow the standard OTEL_* variables, which the
-SDK reads by itself, but for OTEL_TRACES_EXPORTER, which comes by the settings.
+SDK reads by itself, but for those that choose an exporter, which come by the settings.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
-from datetime import UTC, datetime
-from typing import TextIO
+import uuid
+from dataclasses import dataclass
 
-from opentelemetry import trace
-from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
+from opentelemetry.sdk import metrics as sdk_metrics
+from opentelemetry.sdk.metrics.export import (
+    ConsoleMetricExporter,
+    MetricReader,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.resources import (
+    SERVICE_INSTANCE_ID,
+    SERVICE_NAME,
+    SERVICE_VERSION,
+    Resource,
+)
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
     ConsoleSpanExporter,
     SimpleSpanProcessor,
 )
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from prometheus_client import (
+    GC_COLLECTOR,
+    CollectorRegistry,
+    ProcessCollector,
+    start_http_server,
+)
 
 from conferencing_service import __version__
-from conferencing_service.settings import TracesExporter
+from conferencing_service.settings import Exporter, Settings, SettingsError
 
 RPC_SYSTEM = "rpc.system.name"
 RPC_METHOD = "rpc.method"
@@ -33,95 +49,157 @@ REASON = "conferencing.reason"
 UPSTREAM_REQUEST_ID = "upstream.request_id"
 
 _SERVICE = "conferencing-service"
-_OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_INSTANCE = str(uuid.uuid4())
 
 
-def tracer_provider_for(exporter: TracesExporter) -> TracerProvider:
-    """Return a provider whose spans go where the setting says.
+def tracer_provider_for(exporter: Exporter, *processors: SpanProcessor) -> TracerProvider:
+    """Return a provider whose spans go where the setting says, and to the processors.
 
     The sampler, resource attributes and the OTLP endpoint come from OTEL_TRACES_SAMPLER,
-    OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME and OTEL_EXPORTER_OTLP_*.
+    OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME and OTEL_EXPORTER_OTLP_*. Where spans go nowhere,
+    none is recorded; log lines have trace ids all the same.
     """
-    defaults = Resource({SERVICE_NAME: _SERVICE, SERVICE_VERSION: __version__})
-    provider = TracerProvider(resource=defaults.merge(_resource_from_environment()))
+    if exporter is Exporter.NONE and not processors:
+        return TracerProvider(resource=resource(), sampler=ALWAYS_OFF)
+    provider = TracerProvider(resource=resource())
     match exporter:
-        case TracesExporter.OTLP:
+        case Exporter.OTLP:
             # Takes most of a second to import, which a server without it need not pay.
             from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
                 OTLPSpanExporter,
             )
 
             provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        case TracesExporter.CONSOLE:
+        case Exporter.CONSOLE:
             provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
-        case TracesExporter.NONE:
+        case Exporter.NONE:
             pass
+    for processor in processors:
+        provider.add_span_processor(processor)
     return provider
 
 
-def _resource_from_environment() -> Resource:
-    resource = Resource.create()
-    if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
-        attributes = {key: resource.attributes[key] for key in resource.attributes}
-        del attributes[SERVICE_NAME]
-        return Resource(attributes)
-    return resource
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Where spans and metrics go."""
+
+    spans: TracerProvider
+    meters: Meters
+
+    @classmethod
+    def of(cls, settings: Settings, *processors: SpanProcessor) -> Telemetry:
+        """Open what the settings say, and send spans to the processors as well.
+
+        Raises SettingsError where Prometheus' port cannot be had.
+        """
+        return cls(tracer_provider_for(settings.spans_to(), *processors), Meters.of(settings))
+
+    @classmethod
+    def off(cls) -> Telemetry:
+        """Return one that sends nothing anywhere."""
+        return cls(tracer_provider_for(Exporter.NONE), Meters(NoOpMeterProvider()))
+
+    def shutdown(self) -> None:
+        """Send what is left; no later than an exporter's own time-out."""
+        self.spans.shutdown()
+        self.meters.shutdown()
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, what the call gave, and the trace.
+class Meters:
+    """Where metrics go: to an OTLP receiver, to a port that Prometheus asks, to both, or nowhere.
 
-    An exception is told by its type and the places it passed, never by its text: that may hold
-    anything.
+    Args:
+        provider: what instruments are made of.
+        port: the server of the port, where there is one.
     """
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": _message(record),
-        }
-        line |= {k: v for k, v in record.__dict__.items() if k not in _OWN_FIELDS}
-        context = trace.get_current_span().get_span_context()
-        if context.is_valid:
-            line["trace_id"] = trace.format_trace_id(context.trace_id)
-            line["span_id"] = trace.format_span_id(context.span_id)
-        if record.exc_info and record.exc_info[1] is not None:
-            line["exception"] = _places(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=True, default=str)
+    def __init__(self, provider: MeterProvider, port: PrometheusPort | None = None) -> None:
+        self.provider = provider
+        self._port = port
+
+    @classmethod
+    def of(cls, settings: Settings) -> Meters:
+        """Open what the settings say; raises SettingsError where the port cannot be had.
+
+        The interval of OTLP and its endpoint come from OTEL_METRIC_EXPORT_INTERVAL and
+        OTEL_EXPORTER_OTLP_*.
+        """
+        readers = _pushing(settings.metrics_to())
+        port = None
+        if settings.prometheus_listen is not None:
+            port = PrometheusPort(settings.prometheus_listen)
+            readers.append(port.reader)
+        if not readers:
+            return cls(NoOpMeterProvider())
+        return cls(sdk_metrics.MeterProvider(readers, resource()), port)
+
+    @property
+    def are_read(self) -> bool:
+        """Whether anybody reads what is measured."""
+        return isinstance(self.provider, sdk_metrics.MeterProvider)
+
+    def shutdown(self) -> None:
+        """Send what is left and close the port."""
+        if isinstance(self.provider, sdk_metrics.MeterProvider):
+            self.provider.shutdown()
+        if self._port is not None:
+            self._port.close()
 
 
-def _message(record: logging.LogRecord) -> str:
-    """Return a record's message; of asyncio's the first line, since the next show exceptions."""
-    message = record.getMessage()
-    return message.partition("\n")[0] if record.name == "asyncio" else message
+def _pushing(exporter: Exporter) -> list[MetricReader]:
+    match exporter:
+        case Exporter.OTLP:
+            # As with spans.
+            from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415
+                OTLPMetricExporter,
+            )
+
+            return [PeriodicExportingMetricReader(OTLPMetricExporter())]
+        case Exporter.CONSOLE:
+            return [PeriodicExportingMetricReader(ConsoleMetricExporter())]
+        case Exporter.NONE:
+            return []
 
 
-def _places(error: BaseException) -> list[str]:
-    """Return an exception chain as types and code places."""
-    places: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None and len(places) < 64:
-        places.append(type(seen).__qualname__)
-        step = seen.__traceback__
-        while step is not None and len(places) < 64:
-            code = step.tb_frame.f_code
-            module = step.tb_frame.f_globals.get("__name__", "?")
-            places.append(f"  {module}:{code.co_name}:{step.tb_lineno}")
-            step = step.tb_next
-        seen = seen.__cause__ or seen.__context__
-    return places
+class PrometheusPort:
+    """Serves the metrics, and those of the process, at /metrics; in a thread of its own.
+
+    Args:
+        listen: host and port.
+    """
+
+    def __init__(self, listen: str) -> None:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(GC_COLLECTOR)
+        # The scope would stand on every series.
+        self.reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
+        host, _colon, port = listen.rpartition(":")
+        try:
+            self._server, self._thread = start_http_server(
+                int(port), host.strip("[]"), registry=registry
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"CONFERENCING_PROMETHEUS_LISTEN: cannot listen on {listen}"
+            ) from error
+        self.port = self._server.server_port
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
 
-def log_to(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
-    """Send every log line of the process to a stream as JSON."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    # Libraries whose debug lines hold URLs and headers.
-    for name in ("httpx", "httpcore", "aiohttp", "asyncio", "grpc", "opentelemetry"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def resource() -> Resource:
+    """Return who speaks: the service, its version and this process, unless OTEL_* says otherwise."""
+    defaults = Resource(
+        {SERVICE_NAME: _SERVICE, SERVICE_VERSION: __version__, SERVICE_INSTANCE_ID: _INSTANCE}
+    )
+    said = Resource.create()
+    if str(said.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        attributes = {key: said.attributes[key] for key in said.attributes}
+        del attributes[SERVICE_NAME]
+        said = Resource(attributes)
+    return defaults.merge(said)

@@ -35,7 +35,7 @@ from conferencing_service.core.model import (
 from conferencing_service.sandbox import faults
 from conferencing_service.sandbox.control import Control
 from conferencing_service.sandbox.grants import seeds
-from conferencing_service.server import _FIRST_CALLS
+from conferencing_service.serving import _FIRST_CALLS
 from conferencing_service.settings import Settings
 from conferencing_service.status import STATUSES
 from conferencing_service.upstreams import http

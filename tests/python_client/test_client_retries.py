@@ -36,7 +36,9 @@ def ids(script):
 # ---- One request, however often it is repeated ----------------------------------------------
 
 
-@pytest.mark.parametrize("reason", ["OUTCOME_UNKNOWN", "REQUEST_IN_PROGRESS", "LEDGER_UNAVAILABLE"])
+@pytest.mark.parametrize(
+    "reason", ["OUTCOME_UNKNOWN", "REQUEST_IN_PROGRESS", "LEDGER_UNAVAILABLE", "SHUTTING_DOWN"]
+)
 async def test_a_creation_is_repeated_beyond_grpcs_own_attempts(scripted, script, reason):
     script.fails(reason, times=9).answers(CreateEventResponse(event=event_of(id="made")))
     answer = await scripted.create()

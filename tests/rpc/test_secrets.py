@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import event_pb2 as e
+from conferencing_service.logs import JsonLines
 from conferencing_service.settings import Settings
-from conferencing_service.telemetry import JsonLines
 from support.sandbox import Grant, Sandbox
 from support.service import (
     Service,

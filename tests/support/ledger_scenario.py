@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
-from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
 from conferencing.v1 import conferencing_pb2 as c
@@ -27,6 +26,7 @@ from conferencing_service.embedded import API_KEY
 from conferencing_service.server import Vendor, nylas_upstream
 from conferencing_service.settings import Settings
 from conferencing_service.stores import open_store
+from conferencing_service.telemetry import Telemetry
 from conferencing_service.upstreams.aiohttp_transport import AiohttpTransport
 from support.callers import Ending, cancelled_at, until_ended
 from support.faulty_store import STEPS, FaultyStore, Trouble
@@ -239,7 +239,7 @@ async def replica(
             yield service
         return
     chosen = Settings(**(TIMES | settings))
-    vendor, tracing = Vendor(sandbox.url, SecretStr(API_KEY)), TracerProvider()
+    vendor, tracing = Vendor(sandbox.url, SecretStr(API_KEY)), Telemetry.off()
     upstream = nylas_upstream(vendor, chosen, tracing, transport=Refusing(refusals))
     try:
         async with serving(

@@ -24,9 +24,9 @@ from conferencing_service.core.ledger.store import Store
 from conferencing_service.core.upstream import CalendarUpstream
 from conferencing_service.embedded import API_KEY
 from conferencing_service.ledger_parts import OpenStore, ledger_beside_sandbox, opened_ledger
-from conferencing_service.server import Server, Vendor, nylas_upstream, page_key_of
+from conferencing_service.server import NYLAS, Server, Vendor, nylas_upstream, page_key_of
 from conferencing_service.settings import Settings
-from conferencing_service.telemetry import tracer_provider_for
+from conferencing_service.telemetry import Telemetry
 
 START = 1_893_492_000
 _SHORT: dict[str, Any] = {"settle_window": 1.0, "resume_interval": 1.0}
@@ -136,10 +136,9 @@ async def serving(
     """
     with ledger_beside_sandbox(Settings(listen="127.0.0.1:0", **(_SHORT | settings))) as chosen:
         exporter = InMemorySpanExporter()
-        tracer_provider: TracerProvider = tracer_provider_for(chosen.exporter())
-        tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
+        telemetry = Telemetry.of(chosen, SimpleSpanProcessor(exporter))
         vendor = Vendor(upstream_url, SecretStr(api_key))
-        ours = nylas_upstream(vendor, chosen, tracer_provider)
+        ours = nylas_upstream(vendor, chosen, telemetry)
         try:
             async with opened_ledger(chosen) as opened:
                 server = Server(
@@ -147,20 +146,21 @@ async def serving(
                     upstream=upstream or ours,
                     opened=opened if store is None else OpenStore(store, await store.secret()),
                     page_key=page_key_of(vendor.api_key),
-                    tracer_provider=tracer_provider,
+                    telemetry=telemetry,
                     reflection_on=True,
+                    watched={NYLAS: ours.is_let_through},
                 )
                 port = await server.start()
                 try:
                     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
                         stub = service_grpc.ConferencingServiceStub(channel)
                         seen = set() if reasons is None else reasons
-                        yield Service(port, stub, channel, server, exporter, tracer_provider, seen)
+                        yield Service(port, stub, channel, server, exporter, telemetry.spans, seen)
                 finally:
                     await server.stop(1.0)
         finally:
             await ours.aclose()
-            tracer_provider.shutdown()
+            telemetry.shutdown()
 
 
 def timespan(start: int = START, seconds: int = 3600, zone: str = "") -> event_pb2.EventTime:

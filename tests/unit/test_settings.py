@@ -11,10 +11,10 @@ from pydantic import SecretStr, ValidationError
 
 from conferencing_service.core.compatibility import CrossPlatformPolicy
 from conferencing_service.settings import (
+    Exporter,
     MarkerKey,
     Settings,
     SettingsError,
-    TracesExporter,
     base_url_of_region,
     check_ledger_url,
     is_loopback,
@@ -73,7 +73,7 @@ def test_without_an_environment_there_are_defaults() -> None:
     assert settings.sandbox_listen == "127.0.0.1:50080"
     assert settings.sandbox_database == ":memory:"
     assert settings.sandbox_faults == ""
-    assert settings.exporter() is TracesExporter.NONE
+    assert settings.spans_to() is Exporter.NONE
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,21 @@ def test_without_an_environment_there_are_defaults() -> None:
         ("CONFERENCING_RESUME_INTERVAL", "0.5", "resume_interval", 0.5),
         ("CONFERENCING_MARKER_KEY", "key2", "marker_key", MarkerKey.KEY2),
         (STATE_HOME, "/var/state", "state_home", Path("/var/state")),
+        ("CONFERENCING_PROCESSES", "4", "processes", 4),
+        ("CONFERENCING_MAX_CALLS", "7", "max_calls", 7),
+        ("CONFERENCING_MAX_PENDING_CALLS", "0", "max_pending_calls", 0),
+        ("CONFERENCING_MAX_CONNECTION_AGE", "60", "max_connection_age", 60.0),
+        ("CONFERENCING_MAX_CONNECTION_IDLE", "9", "max_connection_idle", 9.0),
+        ("CONFERENCING_DRAIN_WAIT", "5", "drain_wait", 5.0),
         ("CONFERENCING_SHUTDOWN_GRACE", "0", "shutdown_grace", 0.0),
+        ("CONFERENCING_HEALTH_LISTEN", "0.0.0.0:50052", "health_listen", "0.0.0.0:50052"),
+        ("CONFERENCING_PROMETHEUS_LISTEN", "[::1]:9464", "prometheus_listen", "[::1]:9464"),
+        ("OTEL_METRICS_EXPORTER", "console", "metrics_exporter", Exporter.CONSOLE),
         ("CONFERENCING_LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("CONFERENCING_SANDBOX_LISTEN", "127.0.0.1:0", "sandbox_listen", "127.0.0.1:0"),
         ("CONFERENCING_SANDBOX_DATABASE", "/data/s.db", "sandbox_database", "/data/s.db"),
         ("CONFERENCING_SANDBOX_FAULTS", '{"faults": []}', "sandbox_faults", '{"faults": []}'),
-        ("OTEL_TRACES_EXPORTER", "console", "traces_exporter", TracesExporter.CONSOLE),
+        ("OTEL_TRACES_EXPORTER", "console", "traces_exporter", Exporter.CONSOLE),
         ("OTEL_SDK_DISABLED", "true", "sdk_disabled", True),
     ],
 )
@@ -124,7 +133,10 @@ def test_every_setting_has_a_variable_that_is_tested_above() -> None:
         for mark in test_a_setting_is_read_from_its_variable.pytestmark
         for index in range(len(mark.args[1]))
     }
-    elsewhere = {"nylas_api_key", "otlp_endpoint", "otlp_traces_endpoint"}
+    elsewhere = {
+        *("nylas_api_key", "otlp_endpoint", "otlp_traces_endpoint", "otlp_metrics_endpoint"),
+        *("tls_cert_file", "tls_key_file", "tls_client_ca_file"),
+    }
     assert tested | elsewhere == set(Settings.model_fields)
 
 
@@ -417,27 +429,69 @@ def test_a_refused_value_stands_in_no_text_of_the_validation(
 @pytest.mark.parametrize(
     ("variables", "exporter"),
     [
-        ({}, TracesExporter.NONE),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}, TracesExporter.OTLP),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4317"}, TracesExporter.OTLP),
-        ({"OTEL_TRACES_EXPORTER": "otlp"}, TracesExporter.OTLP),
+        ({}, Exporter.NONE),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}, Exporter.OTLP),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4317"}, Exporter.OTLP),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, Exporter.OTLP),
         (
             {
                 "OTEL_TRACES_EXPORTER": "none",
                 "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317",
             },
-            TracesExporter.NONE,
+            Exporter.NONE,
         ),
-        ({"OTEL_TRACES_EXPORTER": "console"}, TracesExporter.CONSOLE),
+        ({"OTEL_TRACES_EXPORTER": "console"}, Exporter.CONSOLE),
         (
             {"OTEL_TRACES_EXPORTER": "console", "OTEL_SDK_DISABLED": "true"},
-            TracesExporter.NONE,
+            Exporter.NONE,
         ),
     ],
 )
 def test_spans_go_where_the_standard_variables_say(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], exporter: TracesExporter
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], exporter: Exporter
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert settings_from_environment().exporter() is exporter
+    assert settings_from_environment().spans_to() is exporter
+
+
+@pytest.mark.parametrize(
+    ("variables", "exporter"),
+    [
+        ({}, Exporter.NONE),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}, Exporter.OTLP),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:4317"}, Exporter.OTLP),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4317"}, Exporter.NONE),
+        ({"OTEL_METRICS_EXPORTER": "otlp"}, Exporter.OTLP),
+        ({"OTEL_METRICS_EXPORTER": "otlp", "OTEL_SDK_DISABLED": "true"}, Exporter.NONE),
+    ],
+)
+def test_metrics_go_where_the_standard_variables_say(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], exporter: Exporter
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert settings_from_environment().metrics_to() is exporter
+
+
+# ---- TLS -----------------------------------------------------------------------------------
+
+
+def test_certificate_and_key_need_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refused(monkeypatch, CONFERENCING_TLS_CERT_FILE="/run/tls.crt")
+    assert "CONFERENCING_TLS_KEY_FILE" in line
+
+
+def test_callers_certificates_need_a_server_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refused(monkeypatch, CONFERENCING_TLS_CLIENT_CA_FILE="/run/ca.crt")
+    assert line.startswith("CONFERENCING_TLS_CLIENT_CA_FILE: ")
+
+
+def test_the_files_of_tls_are_read_from_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFERENCING_TLS_CERT_FILE", "/run/tls.crt")
+    monkeypatch.setenv("CONFERENCING_TLS_KEY_FILE", "/run/tls.key")
+    monkeypatch.setenv("CONFERENCING_TLS_CLIENT_CA_FILE", "/run/ca.crt")
+    settings = settings_from_environment()
+    assert settings.tls_cert_file == Path("/run/tls.crt")
+    assert settings.tls_key_file == Path("/run/tls.key")
+    assert settings.tls_client_ca_file == Path("/run/ca.crt")

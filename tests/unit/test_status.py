@@ -20,10 +20,12 @@ from conferencing_service.core.errors import (
     NotStarted,
     OutcomeUnknown,
     OutcomeUnresolved,
+    Overloaded,
     RateLimited,
     Refused,
     RequestIdReused,
     RequestInProgress,
+    ShuttingDown,
     Unavailable,
     UpstreamCredentials,
     UpstreamMalformed,
@@ -69,6 +71,8 @@ CODES = {
     "REQUEST_ID_REUSED": Code.INVALID_ARGUMENT,
     "REQUEST_IN_PROGRESS": Code.UNAVAILABLE,
     "LEDGER_UNAVAILABLE": Code.UNAVAILABLE,
+    "OVERLOADED": Code.RESOURCE_EXHAUSTED,
+    "SHUTTING_DOWN": Code.UNAVAILABLE,
     "NOT_STARTED": Code.DEADLINE_EXCEEDED,
     "UPSTREAM_CREDENTIALS": Code.INTERNAL,
     "UPSTREAM_MALFORMED": Code.INTERNAL,
@@ -132,6 +136,8 @@ def test_the_text_is_one_line_for_people(reason: Reason) -> None:
         (RequestIdReused(), "REQUEST_ID_REUSED"),
         (RequestInProgress(), "REQUEST_IN_PROGRESS"),
         (LedgerUnavailable(), "LEDGER_UNAVAILABLE"),
+        (Overloaded(), "OVERLOADED"),
+        (ShuttingDown(), "SHUTTING_DOWN"),
         (NotStarted(1.0), "NOT_STARTED"),
         (UpstreamCredentials(), "UPSTREAM_CREDENTIALS"),
         (UpstreamMalformed({"upstream_request_id": "u"}), "UPSTREAM_MALFORMED"),
@@ -199,6 +205,7 @@ def test_unavailable_always_says_when_to_repeat_and_never_that_it_is_not_safe() 
         Reason.OUTCOME_UNKNOWN,
         Reason.REQUEST_IN_PROGRESS,
         Reason.LEDGER_UNAVAILABLE,
+        Reason.SHUTTING_DOWN,
     }
     for reason in unavailable:
         assert "Repeat" in STATUSES[reason][1]

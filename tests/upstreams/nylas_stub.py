@@ -18,6 +18,7 @@ from conferencing_service.core.model import Event, Notify, Timespan
 from conferencing_service.core.upstream import Call
 from conferencing_service.server import Vendor, nylas_upstream
 from conferencing_service.settings import Settings
+from conferencing_service.telemetry import Telemetry
 from conferencing_service.upstreams.nylas import NylasUpstream
 
 KEY = "planted-key-7d1f"
@@ -164,7 +165,7 @@ async def nylas_at(base_url: str = "https://api.us.nylas.com") -> AsyncIterator[
     upstream = nylas_upstream(
         Vendor(base_url, SecretStr(KEY)),
         Settings(),
-        provider,
+        Telemetry(provider, Telemetry.off().meters),
         transport=httpx.MockTransport(answer),
         sleep=sleep,
     )

@@ -10,7 +10,7 @@ from conferencing_service.commands.help_texts import Command
 from conferencing_service.commands.running import run, settings
 from conferencing_service.commands.telling import say
 from conferencing_service.demo import demo
-from conferencing_service.telemetry import log_to
+from conferencing_service.logs import log_to
 
 _ABOUT = """
 Start the server and the sandbox on free ports, walk through every RPC, and stop.

@@ -19,7 +19,7 @@ from conferencing_service.commands.ledger_actions import (
 from conferencing_service.commands.running import run, settings
 from conferencing_service.commands.telling import say
 from conferencing_service.core.validation import Faults, check_id
-from conferencing_service.telemetry import log_to
+from conferencing_service.logs import log_to
 
 C = TypeVar("C", bound=Callable[..., int])
 

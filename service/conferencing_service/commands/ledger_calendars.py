@@ -15,8 +15,8 @@ from conferencing_service.core.ledger.settling import UPDATE
 from conferencing_service.core.upstream import CalendarUpstream
 from conferencing_service.ledger_parts import LedgerParts, OpenStore, ledger_parts
 from conferencing_service.server import Vendor, nylas_upstream
-from conferencing_service.settings import Settings, TracesExporter
-from conferencing_service.telemetry import tracer_provider_for
+from conferencing_service.settings import Settings
+from conferencing_service.telemetry import Telemetry
 from conferencing_service.upstreams.registry import SingleUpstream
 
 
@@ -31,8 +31,8 @@ async def calendars_of(
         opened: the ledger's store.
         vendor: where the calendars are.
     """
-    tracer_provider = tracer_provider_for(TracesExporter.NONE)
-    upstream = nylas_upstream(vendor, settings, tracer_provider)
+    telemetry = Telemetry.off()
+    upstream = nylas_upstream(vendor, settings, telemetry)
     try:
         yield Calendars(
             upstream,
@@ -47,7 +47,7 @@ async def calendars_of(
         )
     finally:
         await upstream.aclose()
-        tracer_provider.shutdown()
+        telemetry.shutdown()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from conferencing_service.commands.endings import DONE
 from conferencing_service.commands.help_texts import Command
 from conferencing_service.commands.running import run, settings
 from conferencing_service.commands.telling import say
-from conferencing_service.server import serve
+from conferencing_service.logs import log_to
+from conferencing_service.serving import serve
 from conferencing_service.settings import Settings
-from conferencing_service.telemetry import log_to
 
 _ABOUT = """
 Serve conferencing.v1 on CONFERENCING_LISTEN until SIGTERM or Ctrl-C, then let calls under way end.

@@ -12,6 +12,8 @@
      +- RequestIdReused         the request's id was used before with another payload
      +- RequestInProgress       the same request is under way elsewhere
      +- LedgerUnavailable       nothing can be noted, so nothing was written
+     +- Overloaded              this server has as many calls as it takes
+     +- ShuttingDown            this server is about to stop and begins no more writes
      +- NotStarted              too little time left to start a write
      +- UpstreamCredentials     our own key is refused
      +- UpstreamMalformed       the answer to a read cannot be read
@@ -133,6 +135,20 @@ class LedgerUnavailable(ConferencingError):
 
     def __init__(self, *, retry_after: float = 1.0) -> None:
         super().__init__(Reason.LEDGER_UNAVAILABLE, retry_after=retry_after)
+
+
+class Overloaded(ConferencingError):
+    """This server has as many calls under way, and as many waiting, as it takes."""
+
+    def __init__(self, *, retry_after: float = 1.0) -> None:
+        super().__init__(Reason.OVERLOADED, retry_after=retry_after)
+
+
+class ShuttingDown(ConferencingError):
+    """This server is about to stop and begins no more writes."""
+
+    def __init__(self, *, retry_after: float = 0.2) -> None:
+        super().__init__(Reason.SHUTTING_DOWN, retry_after=retry_after)
 
 
 class NotStarted(ConferencingError):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from conferencing_service.core.ledger.entry import Claim, Entry, Hold, Key, Step, Target
 from conferencing_service.core.ledger.store import StoreUnavailable
-from conferencing_service.stores.statements import GET_META, Statements
+from conferencing_service.stores.statements import GET_META, TOUCH_META, Statements
 
 _ATTEMPTS = 20
 """How often a key is claimed whose entry is removed each time before it can be read."""
@@ -156,6 +156,10 @@ class SqlStore:
     async def forget_expired(self, *, limit: int) -> int:
         """Remove entries that are at an end and expired; return how many."""
         return len(await self._database.rows(self._sql.forget_expired, limit))
+
+    async def probe(self) -> None:
+        """Commit something that changes nothing."""
+        await self._database.rows(TOUCH_META, "secret")
 
     async def aclose(self) -> None:
         """Close it; nothing is lost."""

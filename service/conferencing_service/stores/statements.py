@@ -53,6 +53,7 @@ CREATE = (
 
 PUT_META = "INSERT INTO ledger_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 GET_META = "SELECT value FROM ledger_meta WHERE name = $1"
+TOUCH_META = "UPDATE ledger_meta SET value = value WHERE name = $1"
 
 _COLUMNS = (
     *("principal", "method", "request_id", "operation_id", "fingerprint", "step", "fence", "owner"),

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
 import tenacity
 from opentelemetry import propagate
+from opentelemetry.metrics import Histogram
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
-from conferencing_service.core.upstream import Call
+from conferencing_service.core.upstream import Call, Clock
 from conferencing_service.upstreams.bodies import MAX_REPLY, body_of
 from conferencing_service.upstreams.breaker import CircuitBreaker, Sign
 from conferencing_service.upstreams.bulkhead import Bulkhead
@@ -71,6 +73,8 @@ class RestClient:
         budget: what the upstream's requests may spend on being sent again.
         breaker: the upstream's circuit breaker.
         bulkhead: the lanes of the upstream's grants.
+        durations: measures requests; None where nobody reads that.
+        clock: the clock that calls bring along.
     """
 
     def __init__(
@@ -87,6 +91,8 @@ class RestClient:
         budget: RetryBudget | None = None,
         breaker: CircuitBreaker | None = None,
         bulkhead: Bulkhead | None = None,
+        durations: Histogram | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._transport = transport
         self._base = httpx.URL(base_url)
@@ -102,6 +108,8 @@ class RestClient:
         self._budget = RetryBudget() if budget is None else budget
         self._breaker = CircuitBreaker(upstream=self._base.host) if breaker is None else breaker
         self._bulkhead = Bulkhead(sleep=sleep) if bulkhead is None else bulkhead
+        self._durations = durations
+        self._clock = clock
         self._retrying = tenacity.AsyncRetrying(
             wait=self._wait, retry_error_callback=_last_outcome, sleep=sleep
         )
@@ -125,6 +133,10 @@ class RestClient:
         left = call.write_seconds()
         deadline = call.clock() + (seconds if left is None else min(seconds, left))
         return await self._repeated(call, request, deadline, seconds, _write_may_be_repeated)
+
+    def is_let_through(self) -> bool:
+        """Tell whether requests are let through: not while the circuit breaker is open."""
+        return self._breaker.seconds_left(self._clock()) <= 0
 
     async def aclose(self) -> None:
         """Close the connection pool."""
@@ -225,49 +237,56 @@ class RestClient:
         connect_seconds: float,
         resends: int,
     ) -> Answer:
+        names: dict[str, str | int] = {
+            "http.request.method": request.method,
+            "url.template": request.template,
+            **self._span_attributes,
+        }
+        facts: dict[str, str | int] = {}
+        request_id = ""
+        started = call.clock()
         with self._tracer.start_as_current_span(
             f"{request.method} {request.template}",
             kind=SpanKind.CLIENT,
-            attributes={
-                "http.request.method": request.method,
-                "url.template": request.template,
-                **self._span_attributes,
-            },
+            attributes=names,
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
             if resends:
                 span.set_attribute("http.request.resend_count", resends)
-            request_id = ""
             try:
                 async with asyncio.timeout(seconds):
                     response = await self._sent(request, min(seconds, connect_seconds))
-                    request_id = self._noted(call, span, response)
+                    request_id = self._noted(call, facts, response)
                     body = await body_of(response)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-                _failed(span, error)
+                # By the kind of error alone: its text may hold anything.
+                facts["error.type"] = type(error).__name__
                 raise Unsent from error
             except (httpx.TransportError, TimeoutError) as error:
-                _failed(span, error)
+                facts["error.type"] = type(error).__name__
                 raise Lost(request_id) from error
             except asyncio.CancelledError as error:
-                _failed(span, error)
+                facts["error.type"] = type(error).__name__
                 raise
+            finally:
+                if span.is_recording():
+                    _tell(span, facts, request_id)
+                if self._durations is not None:
+                    self._durations.record(call.clock() - started, names | facts)
             return Answer(response.status_code, response.headers, body, request_id)
 
-    def _noted(self, call: Call, span: Span, response: httpx.Response) -> str:
+    def _noted(self, call: Call, facts: dict[str, str | int], response: httpx.Response) -> str:
         """Note what the headers tell, before a body can get lost; return the upstream's id."""
         status = response.status_code
-        span.set_attribute("http.response.status_code", status)
+        facts["http.response.status_code"] = status
         if status >= 400:
-            span.set_attribute("error.type", str(status))
-            span.set_status(Status(StatusCode.ERROR))
+            facts["error.type"] = str(status)
         call.sandbox = call.sandbox or self._sandbox_header in response.headers
         request_id: str = response.headers.get(self._request_id_header, "")
         # It goes on in metadata, where gRPC takes printable ASCII only.
         if not _REQUEST_ID.fullmatch(request_id):
             return ""
-        span.set_attribute("upstream.request_id", request_id)
         call.upstream_request_id = request_id
         return request_id
 
@@ -336,7 +355,9 @@ def _sign_of(failure: Unsent | Lost, left: float, write_seconds: float | None) -
     return Sign.UNREACHED if isinstance(failure, Unsent) else Sign.FAILED
 
 
-def _failed(span: Any, error: BaseException) -> None:
-    """Mark a span as failed by the kind of error alone: its text may hold anything."""
-    span.set_attribute("error.type", type(error).__name__)
-    span.set_status(Status(StatusCode.ERROR))
+def _tell(span: Span, facts: Mapping[str, str | int], request_id: str) -> None:
+    span.set_attributes(facts)
+    if request_id:
+        span.set_attribute("upstream.request_id", request_id)
+    if "error.type" in facts:
+        span.set_status(Status(StatusCode.ERROR))

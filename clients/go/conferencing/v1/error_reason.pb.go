@@ -203,6 +203,18 @@ const (
 	//
 	//	{"reason": "LEDGER_UNAVAILABLE", "domain": "conferencing.v1", "metadata": {}}
 	ErrorReason_ERROR_REASON_LEDGER_UNAVAILABLE ErrorReason = 28
+	// RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`. This server has as many calls under way, and as
+	// many waiting, as it takes. Nothing was done. Repeat the same request later, or send it to
+	// another replica.
+	//
+	//	{"reason": "OVERLOADED", "domain": "conferencing.v1", "metadata": {}}
+	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 29
+	// UNAVAILABLE with `google.rpc.RetryInfo`. This server is about to stop and begins no more writes.
+	// Nothing was written. Repeat the same request: another replica, or this one's successor, takes
+	// it.
+	//
+	//	{"reason": "SHUTTING_DOWN", "domain": "conferencing.v1", "metadata": {}}
+	ErrorReason_ERROR_REASON_SHUTTING_DOWN ErrorReason = 30
 )
 
 // Enum value maps for ErrorReason.
@@ -237,6 +249,8 @@ var (
 		26: "ERROR_REASON_REQUEST_ID_REUSED",
 		27: "ERROR_REASON_REQUEST_IN_PROGRESS",
 		28: "ERROR_REASON_LEDGER_UNAVAILABLE",
+		29: "ERROR_REASON_OVERLOADED",
+		30: "ERROR_REASON_SHUTTING_DOWN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                0,
@@ -268,6 +282,8 @@ var (
 		"ERROR_REASON_REQUEST_ID_REUSED":          26,
 		"ERROR_REASON_REQUEST_IN_PROGRESS":        27,
 		"ERROR_REASON_LEDGER_UNAVAILABLE":         28,
+		"ERROR_REASON_OVERLOADED":                 29,
+		"ERROR_REASON_SHUTTING_DOWN":              30,
 	}
 )
 
@@ -302,7 +318,7 @@ var File_conferencing_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_conferencing_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\"conferencing/v1/error_reason.proto\x12\x0fconferencing.v1*\xb2\b\n" +
+	"\"conferencing/v1/error_reason.proto\x12\x0fconferencing.v1*\xef\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12*\n" +
@@ -333,7 +349,9 @@ const file_conferencing_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_OUTCOME_UNKNOWN\x10\x19\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\x1a\x12$\n" +
 	" ERROR_REASON_REQUEST_IN_PROGRESS\x10\x1b\x12#\n" +
-	"\x1fERROR_REASON_LEDGER_UNAVAILABLE\x10\x1cb\x06proto3"
+	"\x1fERROR_REASON_LEDGER_UNAVAILABLE\x10\x1c\x12\x1b\n" +
+	"\x17ERROR_REASON_OVERLOADED\x10\x1d\x12\x1e\n" +
+	"\x1aERROR_REASON_SHUTTING_DOWN\x10\x1eb\x06proto3"
 
 var (
 	file_conferencing_v1_error_reason_proto_rawDescOnce sync.Once

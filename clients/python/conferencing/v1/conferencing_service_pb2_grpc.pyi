@@ -144,8 +144,8 @@ class ConferencingServiceStub(typing.Generic[_ConferencingServiceCreateEventType
     Errors carry a `google.rpc.ErrorInfo` of the domain `conferencing.v1`; error_reason.proto has
     every reason. Any RPC can fail with INVALID_FIELD, GRANT_NOT_FOUND, GRANT_EXPIRED,
     UPSTREAM_RATE_LIMITED, UPSTREAM_UNAVAILABLE, UPSTREAM_REJECTED, UPSTREAM_CREDENTIALS,
-    UPSTREAM_MALFORMED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE always means
-    that the same request may be repeated.
+    UPSTREAM_MALFORMED, OVERLOADED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE
+    always means that the same request may be repeated.
 
     Reads end with the caller's deadline, or after 30 seconds when it set none. A write goes on when
     its caller leaves or its deadline passes; only the waiting ends.
@@ -225,7 +225,7 @@ class ConferencingServiceStub(typing.Generic[_ConferencingServiceCreateEventType
     Further reasons: CALENDAR_NOT_FOUND, CALENDAR_READ_ONLY, GRANT_HAS_NO_CALENDAR,
     NOTIFICATION_UNAVOIDABLE, CROSS_PLATFORM_AUTOCREATE, AUTOCREATE_UNSUPPORTED,
     CONF_GRANT_REQUIRED, CONF_GRANT_MISMATCH, SCOPE_MISSING, NOT_STARTED, REQUEST_ID_REUSED,
-    REQUEST_IN_PROGRESS, LEDGER_UNAVAILABLE, OUTCOME_UNKNOWN, OUTCOME_UNRESOLVED.
+    REQUEST_IN_PROGRESS, LEDGER_UNAVAILABLE, SHUTTING_DOWN, OUTCOME_UNKNOWN, OUTCOME_UNRESOLVED.
     """
 
     GetEvent: _ConferencingServiceGetEventType
@@ -259,7 +259,8 @@ class ConferencingServiceStub(typing.Generic[_ConferencingServiceCreateEventType
     """Deletes an event. A conference that was autocreated with it goes as well.
 
     Further reasons: EVENT_NOT_FOUND, EVENT_READ_ONLY, CALENDAR_NOT_FOUND, CALENDAR_READ_ONLY,
-    GRANT_HAS_NO_CALENDAR, NOTIFICATION_UNAVOIDABLE, NOT_STARTED, OUTCOME_UNRESOLVED.
+    GRANT_HAS_NO_CALENDAR, NOTIFICATION_UNAVOIDABLE, NOT_STARTED, SHUTTING_DOWN,
+    OUTCOME_UNRESOLVED.
     """
 
     CheckCompatibility: _ConferencingServiceCheckCompatibilityType
@@ -312,8 +313,8 @@ class ConferencingServiceServicer(metaclass=abc.ABCMeta):
     Errors carry a `google.rpc.ErrorInfo` of the domain `conferencing.v1`; error_reason.proto has
     every reason. Any RPC can fail with INVALID_FIELD, GRANT_NOT_FOUND, GRANT_EXPIRED,
     UPSTREAM_RATE_LIMITED, UPSTREAM_UNAVAILABLE, UPSTREAM_REJECTED, UPSTREAM_CREDENTIALS,
-    UPSTREAM_MALFORMED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE always means
-    that the same request may be repeated.
+    UPSTREAM_MALFORMED, OVERLOADED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE
+    always means that the same request may be repeated.
 
     Reads end with the caller's deadline, or after 30 seconds when it set none. A write goes on when
     its caller leaves or its deadline passes; only the waiting ends.
@@ -334,7 +335,7 @@ class ConferencingServiceServicer(metaclass=abc.ABCMeta):
         Further reasons: CALENDAR_NOT_FOUND, CALENDAR_READ_ONLY, GRANT_HAS_NO_CALENDAR,
         NOTIFICATION_UNAVOIDABLE, CROSS_PLATFORM_AUTOCREATE, AUTOCREATE_UNSUPPORTED,
         CONF_GRANT_REQUIRED, CONF_GRANT_MISMATCH, SCOPE_MISSING, NOT_STARTED, REQUEST_ID_REUSED,
-        REQUEST_IN_PROGRESS, LEDGER_UNAVAILABLE, OUTCOME_UNKNOWN, OUTCOME_UNRESOLVED.
+        REQUEST_IN_PROGRESS, LEDGER_UNAVAILABLE, SHUTTING_DOWN, OUTCOME_UNKNOWN, OUTCOME_UNRESOLVED.
         """
 
     @abc.abstractmethod
@@ -388,7 +389,8 @@ class ConferencingServiceServicer(metaclass=abc.ABCMeta):
         """Deletes an event. A conference that was autocreated with it goes as well.
 
         Further reasons: EVENT_NOT_FOUND, EVENT_READ_ONLY, CALENDAR_NOT_FOUND, CALENDAR_READ_ONLY,
-        GRANT_HAS_NO_CALENDAR, NOTIFICATION_UNAVOIDABLE, NOT_STARTED, OUTCOME_UNRESOLVED.
+        GRANT_HAS_NO_CALENDAR, NOTIFICATION_UNAVOIDABLE, NOT_STARTED, SHUTTING_DOWN,
+        OUTCOME_UNRESOLVED.
         """
 
     @abc.abstractmethod

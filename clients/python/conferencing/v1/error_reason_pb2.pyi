@@ -217,6 +217,20 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
 
         {"reason": "LEDGER_UNAVAILABLE", "domain": "conferencing.v1", "metadata": {}}
     """
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 29
+    """RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`. This server has as many calls under way, and as
+    many waiting, as it takes. Nothing was done. Repeat the same request later, or send it to
+    another replica.
+
+        {"reason": "OVERLOADED", "domain": "conferencing.v1", "metadata": {}}
+    """
+    ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 30
+    """UNAVAILABLE with `google.rpc.RetryInfo`. This server is about to stop and begins no more writes.
+    Nothing was written. Repeat the same request: another replica, or this one's successor, takes
+    it.
+
+        {"reason": "SHUTTING_DOWN", "domain": "conferencing.v1", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or failed.
@@ -427,5 +441,19 @@ ERROR_REASON_LEDGER_UNAVAILABLE: ErrorReason.ValueType  # 28
 written. Repeat the same request.
 
     {"reason": "LEDGER_UNAVAILABLE", "domain": "conferencing.v1", "metadata": {}}
+"""
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 29
+"""RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`. This server has as many calls under way, and as
+many waiting, as it takes. Nothing was done. Repeat the same request later, or send it to
+another replica.
+
+    {"reason": "OVERLOADED", "domain": "conferencing.v1", "metadata": {}}
+"""
+ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 30
+"""UNAVAILABLE with `google.rpc.RetryInfo`. This server is about to stop and begins no more writes.
+Nothing was written. Repeat the same request: another replica, or this one's successor, takes
+it.
+
+    {"reason": "SHUTTING_DOWN", "domain": "conferencing.v1", "metadata": {}}
 """
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

@@ -126,5 +126,8 @@ class Store(Protocol):
         resolved it.
         """
 
+    async def probe(self) -> None:
+        """Commit something that changes nothing: whoever gets here could have written."""
+
     async def aclose(self) -> None:
         """Close it; nothing is lost."""

@@ -99,6 +99,10 @@ class NylasUpstream:
         """What Nylas can do."""
         return self._capabilities
 
+    def is_let_through(self) -> bool:
+        """Tell whether requests are let through: not while the vendor is known to be down."""
+        return self._client.is_let_through()
+
     async def get_grant(self, call: Call, grant_id: str) -> Grant:
         """Read a grant; a 401 here is about our own key, which opens every grant."""
         request = RestRequest("GET", _GRANT, _Place(grant_id).grant_path(), grant_id=grant_id)

@@ -724,8 +724,8 @@ export const WarningReasonSchema: GenEnum<WarningReason> = /*@__PURE__*/
  * Errors carry a `google.rpc.ErrorInfo` of the domain `conferencing.v1`; error_reason.proto has
  * every reason. Any RPC can fail with INVALID_FIELD, GRANT_NOT_FOUND, GRANT_EXPIRED,
  * UPSTREAM_RATE_LIMITED, UPSTREAM_UNAVAILABLE, UPSTREAM_REJECTED, UPSTREAM_CREDENTIALS,
- * UPSTREAM_MALFORMED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE always means
- * that the same request may be repeated.
+ * UPSTREAM_MALFORMED, OVERLOADED and INTERNAL; further reasons stand with each RPC. UNAVAILABLE
+ * always means that the same request may be repeated.
  *
  * Reads end with the caller's deadline, or after 30 seconds when it set none. A write goes on when
  * its caller leaves or its deadline passes; only the waiting ends.
@@ -743,7 +743,7 @@ export const ConferencingService: GenService<{
    * Further reasons: CALENDAR_NOT_FOUND, CALENDAR_READ_ONLY, GRANT_HAS_NO_CALENDAR,
    * NOTIFICATION_UNAVOIDABLE, CROSS_PLATFORM_AUTOCREATE, AUTOCREATE_UNSUPPORTED,
    * CONF_GRANT_REQUIRED, CONF_GRANT_MISMATCH, SCOPE_MISSING, NOT_STARTED, REQUEST_ID_REUSED,
-   * REQUEST_IN_PROGRESS, LEDGER_UNAVAILABLE, OUTCOME_UNKNOWN, OUTCOME_UNRESOLVED.
+   * REQUEST_IN_PROGRESS, LEDGER_UNAVAILABLE, SHUTTING_DOWN, OUTCOME_UNKNOWN, OUTCOME_UNRESOLVED.
    *
    * @generated from rpc conferencing.v1.ConferencingService.CreateEvent
    */
@@ -801,7 +801,8 @@ export const ConferencingService: GenService<{
    * Deletes an event. A conference that was autocreated with it goes as well.
    *
    * Further reasons: EVENT_NOT_FOUND, EVENT_READ_ONLY, CALENDAR_NOT_FOUND, CALENDAR_READ_ONLY,
-   * GRANT_HAS_NO_CALENDAR, NOTIFICATION_UNAVOIDABLE, NOT_STARTED, OUTCOME_UNRESOLVED.
+   * GRANT_HAS_NO_CALENDAR, NOTIFICATION_UNAVOIDABLE, NOT_STARTED, SHUTTING_DOWN,
+   * OUTCOME_UNRESOLVED.
    *
    * @generated from rpc conferencing.v1.ConferencingService.DeleteEvent
    */

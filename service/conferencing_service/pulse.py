@@ -1,0 +1,97 @@
+"""What the server looks at by itself: whether its loop turns, its ledger commits, its upstream works."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from conferencing_service.core.ledger.store import Store, StoreUnavailable
+from conferencing_service.health import READINESS, Health, upstream_name
+from conferencing_service.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+_TURN = 0.25
+_LOOK = 1.0
+# A probe is a commit, which is not to be had for nothing.
+_LOOKS_PER_PROBE = 5
+# The store's own time-outs are longer; a probe of a container waits for a second or so.
+_PROBE = 5.0
+
+
+class Pulse:
+    """Looks every few seconds, and tells health and metrics what it saw.
+
+    Args:
+        health: where names are told.
+        store: the ledger's.
+        watched: names of upstreams, and what tells whether requests to them are let through.
+        metrics: where lag and readiness are told; None where nobody reads that.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        health: Health,
+        store: Store,
+        watched: Mapping[str, Callable[[], bool]],
+        metrics: Metrics | None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._health = health
+        self._store = store
+        self._watched = watched
+        self._metrics = metrics
+        self._sleep = sleep
+        self._ledger_is_ready = True
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to look."""
+        if self._metrics is not None:
+            self._metrics.watch_ledger(lambda: self._ledger_is_ready)
+            self._tasks.append(asyncio.create_task(self._measure_lag(self._metrics)))
+        self._tasks.append(asyncio.create_task(self._look()))
+
+    async def stop(self) -> None:
+        """Look no more."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _look(self) -> None:
+        for look in itertools.count():
+            for upstream, is_let_through in self._watched.items():
+                await self._health.tell(upstream_name(upstream), is_well=is_let_through())
+            if look % _LOOKS_PER_PROBE == 0:
+                await self._look_at_ledger()
+            await self._sleep(_LOOK)
+
+    async def _look_at_ledger(self) -> None:
+        is_ready = await self._commits()
+        if is_ready is not self._ledger_is_ready:
+            self._ledger_is_ready = is_ready
+            if is_ready:
+                _log.info("the ledger commits again")
+            else:
+                _log.error("the ledger does not commit", extra={"alert": "ledger"})
+        await self._health.tell(READINESS, is_well=is_ready)
+
+    async def _commits(self) -> bool:
+        try:
+            async with asyncio.timeout(_PROBE):
+                await self._store.probe()
+        except (StoreUnavailable, TimeoutError):
+            return False
+        return True
+
+    async def _measure_lag(self, metrics: Metrics) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            planned = loop.time() + _TURN
+            await asyncio.sleep(_TURN)
+            metrics.loop_lag.record(max(0.0, loop.time() - planned))
