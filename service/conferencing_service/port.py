@@ -16,6 +16,7 @@ from conferencing.v1.conferencing_service_pb2_grpc import (
     ConferencingServiceServicer,
     add_ConferencingServiceServicer_to_server,
 )
+from conferencing_service.certificates import Certificates
 from conferencing_service.health import Health, Reflection
 from conferencing_service.interceptors import SERVICE
 from conferencing_service.settings import Settings, SettingsError
@@ -41,6 +42,7 @@ class Port:
         shares_port: bool,
     ) -> None:
         self._listen = settings.listen
+        self._certificates = Certificates.of(settings)
         self._shares_port = shares_port
         self._server = grpc.aio.server(
             interceptors=interceptors, options=options_of(settings, shared=shares_port)
@@ -71,7 +73,8 @@ class Port:
         """Listen; return the port. Raises SettingsError where that cannot be."""
         if not self._shares_port:
             await check_free(self._listen, "CONFERENCING_LISTEN")
-        port = _bind(self._server, self._listen, "CONFERENCING_LISTEN")
+        credentials = None if self._certificates is None else self._certificates.credentials()
+        port = _bind(self._server, self._listen, "CONFERENCING_LISTEN", credentials)
         if self._health_server is not None and self._health_listen is not None:
             if not self._shares_port:
                 await check_free(self._health_listen, "CONFERENCING_HEALTH_LISTEN")
@@ -87,8 +90,15 @@ class Port:
             await self._health_server.stop(0)
 
 
-def _bind(server: grpc.aio.Server, listen: str, variable: str) -> int:
+def _bind(
+    server: grpc.aio.Server,
+    listen: str,
+    variable: str,
+    credentials: grpc.ServerCredentials | None = None,
+) -> int:
     try:
+        if credentials is not None:
+            return server.add_secure_port(listen, credentials)
         return server.add_insecure_port(listen)
     except RuntimeError as error:
         raise SettingsError(f"{variable}: cannot listen on {listen}") from error

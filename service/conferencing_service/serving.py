@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from pydantic import SecretStr
 
 from conferencing_service.embedded import API_KEY, SandboxProcess
 from conferencing_service.interceptors import SERVICE
 from conferencing_service.ledger_parts import ledger_beside_sandbox
+from conferencing_service.processes import processes_listening
 from conferencing_service.server import Vendor, listening, vendor_of
 from conferencing_service.settings import Settings, SettingsError
 from conferencing_service.telemetry import Telemetry
@@ -64,15 +66,19 @@ async def _serve_until(
     *,
     is_sandbox: bool,
 ) -> None:
-    async with listening(
-        settings,
-        vendor,
-        Telemetry.of(settings),
-        reflection_on=is_sandbox if settings.reflection is None else settings.reflection,
-    ) as port:
+    reflection_on = is_sandbox if settings.reflection is None else settings.reflection
+    async with _served(settings, vendor, reflection_on=reflection_on) as port:
         host = settings.listen.rpartition(":")[0]
         say(f"serving  {SERVICE} on {host}:{port}")
         if is_sandbox:
             say(_FIRST_CALLS.format(address=f"{host}:{port}"))
         await stop.wait()
         say("stopping")
+
+
+def _served(
+    settings: Settings, vendor: Vendor, *, reflection_on: bool
+) -> AbstractAsyncContextManager[int]:
+    if settings.processes > 1:
+        return processes_listening(settings, vendor, reflection_on=reflection_on)
+    return listening(settings, vendor, Telemetry.of(settings), reflection_on=reflection_on)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import quote, urlsplit
@@ -333,6 +334,11 @@ def settings_from_environment() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(_line(first["loc"], first["msg"])) from None
+
+
+def environment_with(own: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process that is started, with these variables instead of ours."""
+    return {**os.environ, **own}
 
 
 def _line(place: Sequence[int | str], message: str) -> str:

@@ -59,16 +59,25 @@ def channel_to(address: str) -> grpc.Channel:
     return grpc.insecure_channel(address, options=_OPTIONS)
 
 
-def address_of(given: str | None) -> str:
-    """Return where to ask: what was given, or where the settings have the server listen."""
+def address_of(given: str | None, *, of_health: bool = False) -> str:
+    """Return where to ask: what was given, or where the settings have the server listen.
+
+    Args:
+        given: what was given.
+        of_health: take the port for health alone, where there is one.
+    """
     if given is not None:
         return given
     # Takes as long to import as the whole rest, and is not needed with --address.
     from conferencing_service.commands.running import settings  # noqa: PLC0415
 
-    host, _colon, port = settings().listen.rpartition(":")
+    chosen = settings()
+    variable, listen = "CONFERENCING_LISTEN", chosen.listen
+    if of_health and chosen.health_listen is not None:
+        variable, listen = "CONFERENCING_HEALTH_LISTEN", chosen.health_listen
+    host, _colon, port = listen.rpartition(":")
     if port == "0":
-        raise Refused("CONFERENCING_LISTEN: port 0 is any free one; say which with --address")
+        raise Refused(f"{variable}: port 0 is any free one; say which with --address")
     return f"{_HERE.get(host, host)}:{port}"
 
 

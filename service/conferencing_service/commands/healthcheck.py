@@ -21,7 +21,8 @@ from conferencing_service.commands.help_texts import Command
 from conferencing_service.commands.telling import say
 
 _ABOUT = """
-Ask grpc.health.v1 whether a server serves. In the server's container it needs no arguments.
+Ask grpc.health.v1 whether a server serves. In the server's container it needs no arguments: it asks
+at CONFERENCING_HEALTH_LISTEN, or else at CONFERENCING_LISTEN.
 """
 _MORE = """
 Examples:
@@ -32,7 +33,7 @@ Examples:
 Exit status:
   0  it serves
   1  it does not: it is stopping, does not answer, or has no such service
-  2  the arguments or CONFERENCING_LISTEN are wrong
+  2  the arguments, CONFERENCING_HEALTH_LISTEN or CONFERENCING_LISTEN are wrong
 """
 
 
@@ -42,12 +43,13 @@ Exit status:
     "--service",
     metavar="NAME",
     default="",
-    help="One service, such as conferencing.v1.ConferencingService; else the server as a whole.",
+    help="One name: liveness, readiness, conferencing.v1.ConferencingService or upstream/nylas; "
+    "else the server as a whole.",
 )
 @timeout_option(3.0)
 def command(*, address: str | None, service: str, timeout: float) -> int:
     """Ask once."""
-    where = address_of(address)
+    where = address_of(address, of_health=True)
     asked = health_pb2.HealthCheckRequest(service=service)
     with channel_to(where) as channel:
         try:
