@@ -47,7 +47,7 @@ class Certificates:
         self._read = files
         return grpc.dynamic_ssl_server_credentials(
             first,
-            self._changed,
+            self._changed,  # type: ignore[arg-type] # its stubs do not know that None is no change
             require_client_authentication=self._client_ca is not None,
         )
 

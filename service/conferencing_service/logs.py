@@ -13,6 +13,10 @@ from opentelemetry import trace
 _OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
+# ASCII alone: nothing in a line ends it, or moves a cursor.
+_ENCODER = json.JSONEncoder(ensure_ascii=True, check_circular=False, default=str)
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, logger, message, what the call gave, and the trace.
 
@@ -35,7 +39,7 @@ class JsonLines(logging.Formatter):
             line["span_id"] = trace.format_span_id(context.span_id)
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = _places(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=True, default=str)
+        return _ENCODER.encode(line)
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -67,6 +71,9 @@ def log_to(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # What no line tells need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 # type: ignore[attr-defined] - as its manual advises
     # Libraries whose debug lines hold URLs and headers.
     for name in ("httpx", "httpcore", "aiohttp", "asyncio", "grpc", "opentelemetry"):
         logging.getLogger(name).setLevel(logging.WARNING)

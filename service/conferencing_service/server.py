@@ -69,19 +69,16 @@ def nylas_upstream(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> NylasUpstream:
     """Return the upstream of a vendor; without a transport it gets a connection pool of its own."""
-
-    def headers() -> Mapping[str, str]:
-        return {
-            "authorization": f"Bearer {vendor.api_key.get_secret_value()}",
-            "accept": "application/json",
-            "user-agent": f"conferencing-service/{__version__}",
-        }
-
+    headers = {
+        "authorization": f"Bearer {vendor.api_key.get_secret_value()}",
+        "accept": "application/json",
+        "user-agent": f"conferencing-service/{__version__}",
+    }
     client = RestClient(
         transport=transport or AiohttpTransport(),
         base_url=vendor.base_url,
-        headers=headers,
-        tracer=telemetry.spans.get_tracer("conferencing_service.upstreams", __version__),
+        headers=lambda: headers,
+        tracer=telemetry.tracer_below("conferencing_service.upstreams"),
         request_id_header="x-request-id",
         sandbox_header="conferencing-sandbox",
         sleep=sleep,
@@ -131,7 +128,11 @@ class Server:
         if self._metrics is not None:
             store = timed(store, self._metrics.ledger_steps)
         registry, grants = SingleUpstream(upstream), GrantDirectory(clock)
-        conferences = Conferences(grants, settings.cross_platform_autocreate, tracer)
+        conferences = Conferences(
+            grants,
+            settings.cross_platform_autocreate,
+            telemetry.tracer_below("conferencing_service"),
+        )
         ledger = ledger_parts(
             OpenStore(store, opened.secret),
             settings,

@@ -8,8 +8,11 @@ SDK reads by itself, but for those that choose an exporter, which come by the se
 from __future__ import annotations
 
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
+from opentelemetry import trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.sdk import metrics as sdk_metrics
@@ -31,6 +34,7 @@ from opentelemetry.sdk.trace.export import (
     SimpleSpanProcessor,
 )
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import Span, Tracer
 from prometheus_client import (
     GC_COLLECTOR,
     CollectorRegistry,
@@ -79,6 +83,32 @@ def tracer_provider_for(exporter: Exporter, *processors: SpanProcessor) -> Trace
     return provider
 
 
+class SparingTracer(Tracer):
+    """A tracer that opens no span below one that is not recorded: it would not be either.
+
+    OpenTelemetry's own decides that anew for each, which costs more than what the span is about.
+
+    Args:
+        tracer: the tracer.
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def start_span(self, name: str, *choices: Any, **named: Any) -> Span:
+        """Open a span, whatever is around it."""
+        return self._tracer.start_span(name, *choices, **named)
+
+    def start_as_current_span(  # type: ignore[override] # its decorator's own type is private
+        self, name: str, *choices: Any, **named: Any
+    ) -> AbstractContextManager[Span]:
+        """Open a span for the block, or hand on the one around it, unrecorded as it is."""
+        around = trace.get_current_span()
+        if not around.is_recording() and around.get_span_context().is_valid:
+            return nullcontext(around)
+        return self._tracer.start_as_current_span(name, *choices, **named)
+
+
 @dataclass(frozen=True, slots=True)
 class Telemetry:
     """Where spans and metrics go."""
@@ -98,6 +128,10 @@ class Telemetry:
     def off(cls) -> Telemetry:
         """Return one that sends nothing anywhere."""
         return cls(tracer_provider_for(Exporter.NONE), Meters(NoOpMeterProvider()))
+
+    def tracer_below(self, name: str) -> SparingTracer:
+        """Return the tracer of a part of ours whose spans stand below that of an RPC."""
+        return SparingTracer(self.spans.get_tracer(name, __version__))
 
     def shutdown(self) -> None:
         """Send what is left; no later than an exporter's own time-out."""

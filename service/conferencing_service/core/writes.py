@@ -97,7 +97,7 @@ class Writes:
         event = request.validate(Rules(upstream.capabilities, self._zones))
         warnings = _warnings(event.conferencing)
         if request.validate_only:
-            event = await self._checked_creation(call, upstream, request, event)
+            event = await self._checked_creation(call, upstream, request, event, marker="")
             await _check_calendar(call, upstream, request)
             return Written(event, warnings=warnings)
         target = Target(request.grant_id, request.calendar_id)
@@ -106,9 +106,8 @@ class Writes:
             return await self._completion.of(call, upstream, target, event, answer, old=None)
 
         async def prepare(marker: str) -> Effect:
-            checked = await self._checked_creation(call, upstream, request, event)
+            sent = await self._checked_creation(call, upstream, request, event, marker)
             _check_time(call)
-            sent = dataclasses.replace(checked, marker=marker)
             return Effect(
                 send=lambda: upstream.create_event(
                     call, request.grant_id, request.calendar_id, sent, request.notify
@@ -204,18 +203,23 @@ class Writes:
                 raise
 
     async def _checked_creation(
-        self, call: Call, upstream: CalendarUpstream, request: CreateEvent, event: Event
+        self,
+        call: Call,
+        upstream: CalendarUpstream,
+        request: CreateEvent,
+        event: Event,
+        marker: str,
     ) -> Event:
-        """Return the event as it is to be sent, once every check lets it pass."""
+        """Return the event as it is to be sent, with its marker, once every check lets it pass."""
         grant = await self._grants.find_with_calendar(
             call, upstream, request.grant_id, fresh=request.validate_only
         )
         _check_notify(upstream.capabilities, grant.platform, request.notify)
         _check_visibility(upstream.capabilities, grant.platform, event)
-        if event.conferencing is None:
-            return event
-        conferencing = await self._conferences.settle(call, upstream, grant, event.conferencing)
-        return dataclasses.replace(event, conferencing=conferencing)
+        conferencing = event.conferencing
+        if conferencing is not None:
+            conferencing = await self._conferences.settle(call, upstream, grant, conferencing)
+        return dataclasses.replace(event, conferencing=conferencing, marker=marker)
 
     async def _checked_change(
         self,

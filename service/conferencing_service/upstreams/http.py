@@ -8,11 +8,12 @@ bulkhead with its Retry-After, and, before anything is sent again, the upstream'
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import tenacity
@@ -55,7 +56,12 @@ _SLACK = 0.5
 # An attempt that was given less tells of its caller's hurry, not of the upstream, when its time is
 # up: callers with short deadlines would shut out those that have the time.
 _FAIR_SECONDS = 5.0
+# What is sent over and over is parsed once: the calendars of the hour, not every event.
+_PARSED_URLS = 1024
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
+
+
+Outcome: TypeAlias = Answer | BaseException
 
 
 class RestClient:
@@ -98,6 +104,8 @@ class RestClient:
         self._base = httpx.URL(base_url)
         self._origin = base_url.rstrip("/")
         self._headers = headers
+        self._prepared = _Prepared({})
+        self._url = functools.lru_cache(_PARSED_URLS)(self._parsed)
         self._tracer = tracer
         self._request_id_header = request_id_header
         self._sandbox_header = sandbox_header
@@ -150,7 +158,7 @@ class RestClient:
         request: RestRequest,
         deadline: float,
         write_seconds: float | None,
-        may_be_repeated: Callable[[tenacity.RetryCallState], bool],
+        may_be_repeated: Callable[[Outcome], bool],
     ) -> Answer:
         def is_last(state: tenacity.RetryCallState) -> bool:
             now = call.clock()
@@ -175,7 +183,22 @@ class RestClient:
                     call.attributes[GATE] = refusal.gate.value
                 raise
 
-        answer: Answer = await self._retrying.copy(retry=may_be_repeated, stop=is_last)(once)
+        first: Outcome
+        try:
+            first = await once()
+        except (Unsent, Limited, Lost) as failure:
+            first = failure
+        # Nearly every request ends here, without what the bookkeeping of retries costs.
+        if not may_be_repeated(first):
+            return _given(first)
+        known = [first]
+
+        async def known_or_again() -> Answer:
+            return _given(known.pop()) if known else await once()
+
+        answer: Answer = await self._retrying.copy(
+            retry=lambda state: may_be_repeated(_outcome(state)), stop=is_last
+        )(known_or_again)
         return answer
 
     async def _attempt(
@@ -291,26 +314,61 @@ class RestClient:
         return request_id
 
     async def _sent(self, request: RestRequest, connect_seconds: float) -> httpx.Response:
-        headers = dict(self._headers())
-        headers["accept-encoding"] = "gzip"
-        if request.body is not None:
-            headers["content-type"] = "application/json"
-        propagate.inject(headers)
+        trace: dict[str, str] = {}
+        propagate.inject(trace)
+        given = self._headers()
+        if self._prepared.given is not given:
+            self._prepared = _Prepared(given)
+        headers = self._prepared.copy(has_body=request.body is not None)
+        for name, value in trace.items():
+            headers[name] = value
         wire = httpx.Request(
             request.method,
-            self._origin + request.target,
+            self._url(request.target),
             headers=headers,
-            content=request.body,
+            # A stream, since httpx looks at every other kind of body to name its type and size.
+            stream=httpx.ByteStream(request.body or b""),
             extensions={"timeout": {"connect": connect_seconds}},
         )
-        if wire.url.raw_path != request.target.encode() or wire.url.host != self._base.host:
-            raise ValueError("the URL that would be sent is not the one that was built")
+        wire.read()
         return await self._transport.handle_async_request(wire)
 
+    def _parsed(self, target: str) -> httpx.URL:
+        """Return the URL of a target; httpx normalises some, and then it is another one."""
+        url = httpx.URL(self._origin + target)
+        if url.raw_path != target.encode() or url.host != self._base.host:
+            raise ValueError("the URL that would be sent is not the one that was built")
+        return url
 
-def _read_may_be_repeated(state: tenacity.RetryCallState) -> bool:
+
+class _Prepared:
+    """Headers as httpx holds them, so that they are encoded once and not for every request.
+
+    Args:
+        given: what every request carries.
+    """
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.given = given
+        self._without_body = httpx.Headers({**given, "accept-encoding": "gzip"})
+        self._with_body = self._without_body.copy()
+        self._with_body["content-type"] = "application/json"
+
+    def copy(self, *, has_body: bool) -> httpx.Headers:
+        """Return them, to be added to."""
+        return (self._with_body if has_body else self._without_body).copy()
+
+
+def _given(outcome: Outcome) -> Answer:
+    """Return an answer, or raise what came instead."""
+    if isinstance(outcome, Answer):
+        return outcome
+    raise outcome
+
+
+def _read_may_be_repeated(outcome: Outcome) -> bool:
     """Whether a read's outcome may be better next time; a gate's no holds for its retries too."""
-    match _outcome(state):
+    match outcome:
         case Answer(status=status):
             return status in RETRIED_STATUSES
         case Lost():
@@ -320,17 +378,14 @@ def _read_may_be_repeated(state: tenacity.RetryCallState) -> bool:
     return False
 
 
-def _write_may_be_repeated(state: tenacity.RetryCallState) -> bool:
+def _write_may_be_repeated(outcome: Outcome) -> bool:
     """Whether a write surely never left, and no gate kept it."""
-    match _outcome(state):
-        case Unsent(gate=gate):
-            return gate is None
-    return False
+    return isinstance(outcome, Unsent) and outcome.gate is None
 
 
-def _outcome(state: tenacity.RetryCallState) -> Answer | BaseException | None:
+def _outcome(state: tenacity.RetryCallState) -> Outcome:
     assert state.outcome is not None  # noqa: S101 - called after an attempt
-    outcome: Answer | BaseException | None = state.outcome.exception()
+    outcome: Outcome | None = state.outcome.exception()
     return state.outcome.result() if outcome is None else outcome
 
 

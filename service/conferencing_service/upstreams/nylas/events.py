@@ -66,9 +66,12 @@ _GIVEN_WHEN_FALSE = frozenset({"busy", "capacity"})
 # ---- To Nylas ------------------------------------------------------------------------------
 
 
-def event_to_nylas(event: Event) -> dict[str, Any]:
-    """Return the body that makes an event; what was not given is left out."""
-    return changes_to_nylas(event, frozenset(filter(lambda name: _is_given(event, name), _WRITERS)))
+def event_to_nylas(event: Event, marker_key: str) -> dict[str, Any]:
+    """Return the body that makes an event, with its marker; what was not given is left out."""
+    body = {name: write(event) for name, write in _WRITERS.items() if _is_given(event, name)}
+    if event.marker:
+        body["metadata"] = {**event.metadata, marker_key: event.marker}
+    return body
 
 
 def _is_given(event: Event, name: str) -> bool:
@@ -76,12 +79,16 @@ def _is_given(event: Event, name: str) -> bool:
     return value is not None if name in _GIVEN_WHEN_FALSE else bool(value)
 
 
-def changes_to_nylas(event: Event, fields: frozenset[str]) -> dict[str, Any]:
+def changes_to_nylas(event: Event, fields: frozenset[str], marker_key: str) -> dict[str, Any]:
     """Return the body that changes the named fields; what is empty is cleared.
 
-    The vendor merges at the top level and replaces each nested object whole.
+    The vendor merges at the top level and replaces each nested object whole: metadata are sent with
+    the event's marker.
     """
-    return {name: write(event) for name, write in _WRITERS.items() if name in fields}
+    body = {name: write(event) for name, write in _WRITERS.items() if name in fields}
+    if event.marker and "metadata" in body:
+        body["metadata"] = {**event.metadata, marker_key: event.marker}
+    return body
 
 
 def _when_to_nylas(when: When | None) -> dict[str, Any]:
@@ -155,8 +162,13 @@ _WRITERS: Mapping[str, Callable[[Event], Any]] = {
 # ---- From Nylas ----------------------------------------------------------------------------
 
 
-def event_from_nylas(source: Mapping[str, Any]) -> Event:
-    """Return the event of an answer; never raises, whatever the vendor left out or added."""
+def event_from_nylas(source: Mapping[str, Any], marker_key: str = "") -> Event:
+    """Return the event of an answer; never raises, whatever the vendor left out or added.
+
+    The metadata of `marker_key` are its marker and not its metadata.
+    """
+    metadata = {key: text(value) for key, value in mapping(source.get("metadata")).items()}
+    marker = metadata.pop(marker_key, "") if marker_key else ""
     busy = flag(source.get("busy"))
     visibility = text(source.get("visibility"))
     return Event(
@@ -172,7 +184,8 @@ def event_from_nylas(source: Mapping[str, Any]) -> Event:
         reminders=_reminders(source.get("reminders")),
         visibility=_VISIBILITY.get(visibility, Visibility.OTHER) if visibility else None,
         busy=True if busy is None else busy,
-        metadata={key: text(value) for key, value in mapping(source.get("metadata")).items()},
+        metadata=metadata,
+        marker=marker,
         resources=tuple(map(_resource, items(source.get("resources")))),
         conferencing=conferencing_from_nylas(source.get("conferencing")),
         organizer=_person(source.get("organizer")),

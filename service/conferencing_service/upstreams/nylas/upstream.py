@@ -186,7 +186,7 @@ class NylasUpstream:
         """Make an event."""
         place = _Place(grant_id, calendar_id, conf_grant_id=_conf_grant_of(event))
         target = place.events_path() + _written_where(calendar_id, notify)
-        body = orjson.dumps(event_to_nylas(self._marked(event)))
+        body = orjson.dumps(event_to_nylas(event, self._marker_key))
         request = RestRequest("POST", _EVENTS, target, body, grant_id=grant_id)
         answer = await self._write(call, request)
         return self._written(await self._done(call, place, answer, autocreate=_autocreates(event)))
@@ -205,7 +205,7 @@ class NylasUpstream:
         host = _conf_grant_of(event) if autocreate else ""
         place = _Place(grant_id, calendar_id, event.id, host)
         target = place.event_path() + _written_where(calendar_id, notify)
-        body = orjson.dumps(changes_to_nylas(self._marked(event), fields))
+        body = orjson.dumps(changes_to_nylas(event, fields, self._marker_key))
         request = RestRequest("PUT", _EVENT, target, body, grant_id=grant_id)
         answer = await self._write(call, request)
         return self._written(await self._done(call, place, answer, autocreate=autocreate))
@@ -225,21 +225,8 @@ class NylasUpstream:
 
     # ---- Events --------------------------------------------------------------------------
 
-    def _marked(self, event: Event) -> Event:
-        """Return an event whose metadata carries its marker; the vendor replaces it as a whole."""
-        if not event.marker:
-            return event
-        metadata = {**event.metadata, self._marker_key: event.marker}
-        return dataclasses.replace(event, metadata=metadata)
-
     def _event(self, data: Mapping[str, Any]) -> Event:
-        """Return the event of an answer, its marker taken out of the metadata."""
-        event = event_from_nylas(data)
-        if self._marker_key not in event.metadata:
-            return event
-        metadata = dict(event.metadata)
-        marker = metadata.pop(self._marker_key)
-        return dataclasses.replace(event, metadata=metadata, marker=marker)
+        return event_from_nylas(data, self._marker_key)
 
     def _written(self, answer: Answer) -> Event:
         """Return the event that a write answered; without one nobody knows what was written."""
