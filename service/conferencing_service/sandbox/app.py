@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: the vendor's paths and the sandbox's own."""
+"""The sandbox as an ASGI application: the vendor's paths, the sandbox's own, and its page."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ from conferencing_service.sandbox.faults import Fault, Faults, read_faults
 from conferencing_service.sandbox.grants import Grant
 from conferencing_service.sandbox.limits import Limiter
 from conferencing_service.sandbox.misbehaviour import Attempt, misbehave
+from conferencing_service.sandbox.page import Page
 from conferencing_service.sandbox.query import Query
-from conferencing_service.sandbox.request_log import RequestLog
+from conferencing_service.sandbox.request_log import LoggedRequest, RequestLog
 from conferencing_service.sandbox.settings import SandboxSettings
 from conferencing_service.sandbox.store import Store
 from conferencing_service.sandbox.vendor import Call, Twist, Vendor
@@ -104,8 +105,10 @@ class SandboxApp:
         self._grant_limit = Limiter(settings.grants_per_second, time.monotonic)
         self._tasks: set[asyncio.Task[None]] = set()
         control = Control(self._vendor, self._store, self._faults, self._requests, clock)
+        page = Page(self._store, self._faults, self._requests, clock)
         self._router = Router(
             [
+                *page.routes(),
                 Route("/v3/{path:path}", self._v3, methods=_METHODS),
                 Route("/{path:path}", partial(self._answered, control.answer), methods=_METHODS),
             ],
@@ -136,9 +139,10 @@ class SandboxApp:
             request_id=request_id,
             at=self._clock(),
         )
-        handle = partial(self._handle, path=path, request_id=request_id)
+        handle = partial(self._handle, path=path, entry=entry)
         answer = await _answer(handle, request, request_id)
-        entry.status = None if answer.ending is Ending.RESET else answer.status
+        status = None if answer.ending is Ending.RESET else answer.status
+        self._requests.end(entry, status, self._clock())
         return AnswerResponse(answer, request)
 
     async def _answered(
@@ -151,10 +155,10 @@ class SandboxApp:
 
         return AnswerResponse(await _answer(read_and_handle, request, request_id), request)
 
-    async def _handle(self, request: Request, path: Path, request_id: str) -> Answer:
+    async def _handle(self, request: Request, path: Path, entry: LoggedRequest) -> Answer:
         if request.headers.get("authorization") != _API_KEY:
             raise unauthorized()
-        query = Query(request.scope["query_string"])
+        request_id, query = entry.request_id, Query(request.scope["query_string"])
         content = await read_body(request)
         if path.shape == "grants" and request.method == "GET":
             self._grant_limit.admit("")
@@ -176,6 +180,7 @@ class SandboxApp:
 
         if fault is None:
             return perform(Twist())
+        entry.fault = fault.kind
         return await misbehave(fault, Attempt(request_id, perform, self._later))
 
     def _admit(self, path: Path) -> None:

@@ -135,10 +135,18 @@ class Faults:
 
     def __init__(self, armed: tuple[Fault, ...]) -> None:
         self._armed = list(armed)
+        self.changes = 0
+        """Grows when faults are armed or disarmed, and when one befalls a call."""
 
     def replace(self, armed: tuple[Fault, ...]) -> None:
         """Forget the armed faults, and arm these."""
         self._armed = list(armed)
+        self.changes += 1
+
+    @property
+    def armed(self) -> tuple[Fault, ...]:
+        """The armed faults with the times that are left."""
+        return tuple(self._armed)
 
     @property
     def empty(self) -> bool:
@@ -150,6 +158,7 @@ class Faults:
         for position, fault in enumerate(self._armed):
             if fault.befalls(grant_id, method, resource, autocreate):
                 self._use(position)
+                self.changes += 1
                 return fault
         return None
 

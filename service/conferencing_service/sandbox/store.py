@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from conferencing_service.sandbox.conferences import Conference
@@ -105,6 +106,11 @@ class Store:
         """Leave the database."""
         self._db.close()
 
+    @property
+    def changes(self) -> int:
+        """A number that grows with every write."""
+        return self._db.total_changes
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is committed together, or not at all."""
@@ -123,6 +129,12 @@ class Store:
     def grants(self) -> list[Grant]:
         """All grants, by id."""
         return sorted(self._grants.values(), key=lambda grant: grant.id)
+
+    def active_grants(self) -> list[Grant]:
+        """All grants, those first whose last effect is the newest, the others by id."""
+        rows = self._db.execute("SELECT grant_id FROM effects GROUP BY grant_id ORDER BY MAX(seq)")
+        order = {row["grant_id"]: place for place, row in enumerate(rows)}
+        return sorted(self.grants(), key=lambda grant: -order.get(grant.id, -1))
 
     def put_grant(self, grant: Grant) -> None:
         """Add or replace a grant."""
@@ -169,6 +181,24 @@ class Store:
         for row in self._db.execute(statement, values):
             yield (row["starts_at"], row["id"]), _event(row)
 
+    def latest_events(self, grant_id: str, calendar_id: str, limit: int) -> tuple[list[Event], int]:
+        """The events that were written last, in the order of their start; and how many there are.
+
+        Deleted ones do not count.
+        """
+        of_calendar = "FROM events WHERE grant_id = ? AND calendar_id = ? AND deleted = 0"
+        # A write replaces the row, so the newest write has the highest rowid. Neither statement
+        # holds anything that a client sent.
+        rows = self._db.execute(
+            f"SELECT * {of_calendar} ORDER BY rowid DESC LIMIT ?",
+            (grant_id, calendar_id, limit),
+        ).fetchall()
+        (count,) = self._db.execute(
+            f"SELECT COUNT(*) {of_calendar}",
+            (grant_id, calendar_id),
+        ).fetchone()
+        return [_event(row) for row in sorted(rows, key=itemgetter("starts_at", "id"))], count
+
     def add_conference(
         self,
         conference: Conference,
@@ -211,18 +241,16 @@ class Store:
             "SELECT * FROM conferences WHERE grant_id = ? ORDER BY seq",
             grant_id,
         )
-        return [
-            {
-                **{
-                    name: row[name]
-                    for name in ("id", "grant_id", "conf_grant_id", "event_id", "provider")
-                },
-                "settings": json.loads(row["settings"]),
-                "details": json.loads(row["details"]),
-                "deleted": bool(row["deleted"]),
-            }
-            for row in rows
-        ]
+        return [_conference(row) for row in rows]
+
+    def stray_conferences(self, grant_id: str, limit: int) -> list[dict[str, Any]]:
+        """The last conferences that were made for events which then were refused."""
+        rows = self._db.execute(
+            "SELECT * FROM conferences WHERE grant_id = ? AND event_id IS NULL AND deleted = 0"
+            " ORDER BY seq DESC LIMIT ?",
+            (grant_id, limit),
+        )
+        return [_conference(row) for row in rows]
 
     def add_effects(self, effects: Sequence[Effect]) -> None:
         """Append to the effect log; to be called in the transaction of the change itself."""
@@ -251,10 +279,33 @@ class Store:
         )
         return [dict(row) for row in rows]
 
+    def latest_effects(self, grant_id: str | None, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """The last effects, the newest first; and how many there are."""
+        rows = self._of_grant(
+            "SELECT * FROM effects ORDER BY seq DESC",
+            "SELECT * FROM effects WHERE grant_id = ? ORDER BY seq DESC",
+            grant_id,
+        )
+        (count,) = self._of_grant(
+            "SELECT COUNT(*) FROM effects",
+            "SELECT COUNT(*) FROM effects WHERE grant_id = ?",
+            grant_id,
+        ).fetchone()
+        return [dict(row) for row in rows.fetchmany(limit)], count
+
     def _of_grant(self, of_all: str, of_one: str, grant_id: str | None) -> sqlite3.Cursor:
         return (
             self._db.execute(of_all) if grant_id is None else self._db.execute(of_one, (grant_id,))
         )
+
+
+def _conference(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        **{name: row[name] for name in ("id", "grant_id", "conf_grant_id", "event_id", "provider")},
+        "settings": json.loads(row["settings"]),
+        "details": json.loads(row["details"]),
+        "deleted": bool(row["deleted"]),
+    }
 
 
 def _event(row: sqlite3.Row) -> Event:
