@@ -58,7 +58,8 @@ class Admission:
         self._no_writes = True
         for place in [place for place, is_write in self._pending.items() if is_write]:
             del self._pending[place]
-            place.set_exception(ShuttingDown())
+            if not place.done():
+                place.set_exception(ShuttingDown())
 
     async def _place(self, *, is_write: bool) -> None:
         if len(self._pending) >= self._most_pending:
@@ -75,9 +76,11 @@ class Admission:
             raise
 
     def _pass_on(self) -> None:
-        if not self._pending:
-            self._active -= 1
-            return
-        place = next(iter(self._pending))
-        del self._pending[place]
-        place.set_result(None)
+        while self._pending:
+            place = next(iter(self._pending))
+            del self._pending[place]
+            # One that was cancelled in this very turn of the loop is still in line.
+            if not place.done():
+                place.set_result(None)
+                return
+        self._active -= 1

@@ -30,6 +30,7 @@ UNFINISHED = (Step.CLAIMED, Step.SENDING, Step.IN_DOUBT)
 class Replica:
     """One server process, and a channel to it."""
 
+    target: str
     process: asyncio.subprocess.Process
     channel: grpc.aio.Channel
     stub: Any
@@ -98,9 +99,10 @@ class Replicas:
         async with asyncio.timeout(GUARD):
             line = (await process.stdout.readline()).decode()
         assert line.startswith("serving "), errors.read_text()
-        channel = await self._stack.enter_async_context(grpc.aio.insecure_channel(line.split()[-1]))
+        target = line.split()[-1]
+        channel = await self._stack.enter_async_context(grpc.aio.insecure_channel(target))
         stub = service_grpc.ConferencingServiceStub(channel)
-        self._started.append(Replica(process, channel, stub, errors))
+        self._started.append(Replica(target, process, channel, stub, errors))
         return self._started[-1]
 
     async def aclose(self) -> None:

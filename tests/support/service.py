@@ -12,6 +12,8 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -83,6 +85,13 @@ class Service:
             self.reasons.add(failure.reason)
             return failure
         raise AssertionError(f"the call was to fail and answered {answer}")
+
+    async def health(self, name: str) -> str:
+        """What grpc.health.v1 says of a name."""
+        asked = health_pb2.HealthCheckRequest(service=name)
+        stub: Any = HealthStub(self.channel)
+        answer = await stub.Check(asked, timeout=SECONDS)
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     def spans(self) -> Sequence[ReadableSpan]:
         """The spans that have ended."""
