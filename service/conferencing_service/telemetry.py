@@ -168,6 +168,11 @@ class Meters:
         return cls(sdk_metrics.MeterProvider(readers, resource()), port)
 
     @property
+    def port(self) -> int | None:
+        """The port that Prometheus asks, None where there is none."""
+        return None if self._port is None else self._port.port
+
+    @property
     def are_read(self) -> bool:
         """Whether anybody reads what is measured."""
         return isinstance(self.provider, sdk_metrics.MeterProvider)

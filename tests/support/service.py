@@ -62,6 +62,7 @@ class Service:
     exporter: InMemorySpanExporter
     tracer_provider: TracerProvider
     reasons: set[str]
+    prometheus_port: int | None
 
     async def call(
         self, request: Any, *, timeout: float | None = SECONDS, metadata: Any = ()
@@ -164,7 +165,16 @@ async def serving(
                     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
                         stub = service_grpc.ConferencingServiceStub(channel)
                         seen = set() if reasons is None else reasons
-                        yield Service(port, stub, channel, server, exporter, telemetry.spans, seen)
+                        yield Service(
+                            port,
+                            stub,
+                            channel,
+                            server,
+                            exporter,
+                            telemetry.spans,
+                            seen,
+                            telemetry.meters.port,
+                        )
                 finally:
                     await server.stop(1.0)
         finally:
