@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from pathlib import Path
+from typing import TypeAlias
 
 import grpc
 
 from conferencing_service.settings import Settings, SettingsError
 
 _log = logging.getLogger(__name__)
+
+_Files: TypeAlias = tuple[bytes, bytes, bytes | None]
 
 
 class Certificates:
@@ -25,7 +29,8 @@ class Certificates:
         self._cert = cert
         self._key = key
         self._client_ca = client_ca
-        self._read: tuple[bytes, bytes, bytes | None] | None = None
+        self._served: _Files | None = None
+        self._are_well = True
 
     @classmethod
     def of(cls, settings: Settings) -> Certificates | None:
@@ -38,53 +43,62 @@ class Certificates:
         """Return what the port is opened with; raises SettingsError where a file does not do."""
         try:
             files = self._files()
-            first = _configuration(files)
+            self._check(files)
         except (OSError, ValueError) as error:
             raise SettingsError(
                 "CONFERENCING_TLS_CERT_FILE, CONFERENCING_TLS_KEY_FILE or "
-                "CONFERENCING_TLS_CLIENT_CA_FILE: a file cannot be read"
+                "CONFERENCING_TLS_CLIENT_CA_FILE: a file cannot be read, or is not the other's"
             ) from error
-        self._read = files
+        self._served = files
         return grpc.dynamic_ssl_server_credentials(
-            first,
-            self._changed,  # type: ignore[arg-type] # its stubs do not know that None is no change
+            _configuration(files),
+            self._changed,  # type: ignore[arg-type] # its stubs forget that nothing may be new
             require_client_authentication=self._client_ca is not None,
         )
 
-    def _files(self) -> tuple[bytes, bytes, bytes | None]:
+    def _files(self) -> _Files:
         return (
-            _pem(self._cert),
-            _pem(self._key),
-            None if self._client_ca is None else _pem(self._client_ca),
+            self._cert.read_bytes(),
+            self._key.read_bytes(),
+            None if self._client_ca is None else self._client_ca.read_bytes(),
         )
+
+    def _check(self, files: _Files) -> None:
+        """Raise OSError or ValueError where files do not do; gRPC tells nobody of those."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # How strong a key has to be is not asked here.
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        # Without a password that is given, a key that needs one would be asked for on a terminal.
+        context.load_cert_chain(self._cert, self._key, password="")
+        if self._client_ca is not None:
+            context.load_verify_locations(self._client_ca)
+        if files != self._files():
+            raise ValueError("replaced meanwhile")
 
     def _changed(self) -> grpc.ServerCertificateConfiguration | None:
         """Return what is new at a handshake, None where nothing is, or nothing that does."""
         try:
             files = self._files()
-            if files == self._read:
-                return None
-            changed = _configuration(files)
+            if files != self._served:
+                self._check(files)
         except (OSError, ValueError):
             # Half of it may have been replaced so far; what was read before still does.
-            _log.error(
-                "the certificate's files cannot be read; the last ones are still used",
-                extra={"alert": "certificate"},
-            )
+            if self._are_well:
+                self._are_well = False
+                _log.error(
+                    "the certificate's files cannot be read, or are not each other's; "
+                    "the last ones are still used",
+                    extra={"alert": "certificate"},
+                )
             return None
-        self._read = files
+        self._are_well = True
+        if files == self._served:
+            return None
+        self._served = files
         _log.info("the certificate was read anew")
-        return changed
+        return _configuration(files)
 
 
-def _pem(path: Path) -> bytes:
-    """Return a file that is PEM by its looks; gRPC says nothing of one that is not."""
-    read = path.read_bytes()
-    if b"-----BEGIN " not in read:
-        raise ValueError("not PEM")
-    return read
-
-
-def _configuration(files: tuple[bytes, bytes, bytes | None]) -> grpc.ServerCertificateConfiguration:
+def _configuration(files: _Files) -> grpc.ServerCertificateConfiguration:
     cert, key, client_ca = files
     return grpc.ssl_server_certificate_configuration([(key, cert)], root_certificates=client_ca)

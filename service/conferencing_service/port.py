@@ -73,11 +73,11 @@ class Port:
         """Listen; return the port. Raises SettingsError where that cannot be."""
         if not self._shares_port:
             await check_free(self._listen, "CONFERENCING_LISTEN")
+            if self._health_listen is not None:
+                await check_free(self._health_listen, "CONFERENCING_HEALTH_LISTEN")
         credentials = None if self._certificates is None else self._certificates.credentials()
         port = _bind(self._server, self._listen, "CONFERENCING_LISTEN", credentials)
         if self._health_server is not None and self._health_listen is not None:
-            if not self._shares_port:
-                await check_free(self._health_listen, "CONFERENCING_HEALTH_LISTEN")
             _bind(self._health_server, self._health_listen, "CONFERENCING_HEALTH_LISTEN")
             await self._health_server.start()
         await self._server.start()

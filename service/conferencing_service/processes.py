@@ -6,7 +6,6 @@ Spawned, never forked: gRPC does not survive a fork. The kernel gives each conne
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import sys
@@ -19,6 +18,9 @@ from conferencing_service.settings import Settings, SettingsError, environment_w
 
 _log = logging.getLogger(__name__)
 
+SERVING = "serving"
+"""What a worker says once it serves."""
+
 REFUSED = "refused: "
 """What a worker says before the line that tells why it does not start."""
 
@@ -26,6 +28,8 @@ _START_SECONDS = 60.0
 _PAUSE = 1.0
 # A worker's own end is bounded by its settings; this is for what comes after: spans, the store.
 _STOP_MARGIN = 30.0
+# One that does not start has nothing to finish.
+_REFUSED_SECONDS = 10.0
 
 
 @asynccontextmanager
@@ -37,6 +41,8 @@ async def processes_listening(
     Raises SettingsError when one cannot start.
     """
     await check_free(settings.listen, "CONFERENCING_LISTEN")
+    if settings.health_listen is not None:
+        await check_free(settings.health_listen, "CONFERENCING_HEALTH_LISTEN")
     async with _reserved(settings.listen) as listen:
         workers = [
             _Worker(_environment(settings, vendor, listen, number, reflection_on=reflection_on))
@@ -44,7 +50,7 @@ async def processes_listening(
         ]
         stop_seconds = settings.drain_wait + settings.shutdown_grace + _STOP_MARGIN
         try:
-            await asyncio.gather(*(worker.start() for worker in workers))
+            await _start(workers)
             keeping = [asyncio.create_task(worker.keep()) for worker in workers]
             try:
                 yield int(listen.rpartition(":")[2])
@@ -66,29 +72,37 @@ class _Worker:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
+        self._words: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start it and wait until it serves; raises SettingsError with what it says otherwise."""
-        self._process = process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "conferencing_service.worker"),
-            env=dict(self._environment),
-            # It ends when this closes, so that it does not outlive us however we end.
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # Ctrl-C goes to the whole group; we are the one who stops it.
-            start_new_session=True,
-        )
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "conferencing_service.worker"),
+                env=dict(self._environment),
+                # It ends when this closes, so that it does not outlive us however we end.
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                # Ctrl-C goes to the whole group; we are the one who stops it.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SettingsError("CONFERENCING_PROCESSES: a process cannot be started") from error
         assert process.stdout is not None  # noqa: S101 - piped above
         try:
             async with asyncio.timeout(_START_SECONDS):
                 said = (await process.stdout.readline()).decode().strip()
         except TimeoutError:
             said = REFUSED + "CONFERENCING_PROCESSES: a process did not answer in time"
-        if said.startswith(REFUSED) or not said:
-            await self.stop(0.0)
-            raise SettingsError(
-                said.removeprefix(REFUSED) or "CONFERENCING_PROCESSES: a process did not start"
-            )
+        if said == SERVING:
+            self._words = asyncio.create_task(_pass_on(process.stdout))
+            return
+        await self.stop(_REFUSED_SECONDS)
+        raise SettingsError(
+            said.removeprefix(REFUSED)
+            if said.startswith(REFUSED)
+            else "CONFERENCING_PROCESSES: a process did not start"
+        )
 
     async def keep(self) -> None:
         """Start it anew whenever it ends by itself, until this is cancelled."""
@@ -98,9 +112,21 @@ class _Worker:
             _log.error(
                 "a server process ended by itself", extra={"alert": "process", "status": status}
             )
+            await self._start_anew()
+
+    async def _start_anew(self) -> None:
+        while True:
             await asyncio.sleep(_PAUSE)
-            with contextlib.suppress(SettingsError):
+            try:
                 await self.start()
+            except SettingsError as error:
+                _log.error(
+                    "a server process does not start",
+                    extra={"alert": "process", "refusal": str(error)},
+                )
+            else:
+                _log.info("a server process was started anew")
+                return
 
     async def stop(self, seconds: float) -> None:
         """End it: within so many seconds by its own doing, then at once."""
@@ -116,6 +142,24 @@ class _Worker:
             _log.error("a server process did not end in time", extra={"alert": "process"})
             process.kill()
             await process.wait()
+        if self._words is not None:
+            await self._words
+
+
+async def _start(workers: list[_Worker]) -> None:
+    """Start them all at once; raises what the first of those raises that cannot start."""
+    # All are waited for: one that is still about to start could not be stopped.
+    ends = await asyncio.gather(*(worker.start() for worker in workers), return_exceptions=True)
+    for error in ends:
+        if error is not None:
+            raise error
+
+
+async def _pass_on(words: asyncio.StreamReader) -> None:
+    """Write what a worker says, such as spans, on our standard output, so that its pipe never fills."""
+    while part := await words.read(65_536):
+        sys.stdout.write(part.decode(errors="replace"))
+        sys.stdout.flush()
 
 
 def _environment(
@@ -125,12 +169,14 @@ def _environment(
     own = {
         "CONFERENCING_LISTEN": listen,
         "CONFERENCING_PROCESSES": "1",
-        "CONFERENCING_NYLAS_REGION": vendor.base_url,
-        "CONFERENCING_NYLAS_API_KEY": vendor.api_key.get_secret_value(),
-        "CONFERENCING_NYLAS_API_KEY_FILE": "",
         "CONFERENCING_LEDGER_URL": settings.ledger(),
         "CONFERENCING_REFLECTION": str(reflection_on).lower(),
     }
+    if settings.nylas_region is None:
+        # Otherwise a key that is in a file stays there: an environment can be looked at.
+        own["CONFERENCING_NYLAS_REGION"] = vendor.base_url
+        own["CONFERENCING_NYLAS_API_KEY"] = vendor.api_key.get_secret_value()
+        own["CONFERENCING_NYLAS_API_KEY_FILE"] = ""
     if settings.prometheus_listen is not None:
         host, _colon, port = settings.prometheus_listen.rpartition(":")
         own["CONFERENCING_PROMETHEUS_LISTEN"] = f"{host}:{int(port) + number if int(port) else 0}"
@@ -147,5 +193,8 @@ async def _reserved(listen: str) -> AsyncIterator[str]:
     family, _kind, _protocol, _name, address = found[0]
     with socket.socket(family, socket.SOCK_STREAM) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(address)
+        try:
+            holder.bind(address)
+        except OSError as error:
+            raise SettingsError(f"CONFERENCING_LISTEN: cannot listen on {listen}") from error
         yield f"{host}:{holder.getsockname()[1]}"

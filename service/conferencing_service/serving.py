@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from conferencing_service.embedded import API_KEY, SandboxProcess
 from conferencing_service.interceptors import SERVICE
 from conferencing_service.ledger_parts import ledger_beside_sandbox
+from conferencing_service.memory import keep_what_is_there
 from conferencing_service.processes import processes_listening
 from conferencing_service.server import Vendor, listening, vendor_of
 from conferencing_service.settings import Settings, SettingsError
@@ -68,6 +69,7 @@ async def _serve_until(
 ) -> None:
     reflection_on = is_sandbox if settings.reflection is None else settings.reflection
     async with _served(settings, vendor, reflection_on=reflection_on) as port:
+        keep_what_is_there()
         host = settings.listen.rpartition(":")[0]
         say(f"serving  {SERVICE} on {host}:{port}")
         if is_sandbox:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 import sys
 
 import uvloop
 
 from conferencing_service.logs import log_to
-from conferencing_service.processes import REFUSED
+from conferencing_service.memory import keep_what_is_there
+from conferencing_service.processes import REFUSED, SERVING
 from conferencing_service.server import listening, vendor_of
 from conferencing_service.settings import Settings, SettingsError, settings_from_environment
 from conferencing_service.telemetry import Telemetry
@@ -40,15 +43,17 @@ async def _serve(settings: Settings) -> None:
         reflection_on=bool(settings.reflection),
         shares_port=True,
     ):
-        _say("serving")
+        keep_what_is_there()
+        _say(SERVING)
         await stop.wait()
         # It stays readable once it is closed.
         loop.remove_reader(sys.stdin.fileno())
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    # Whoever started this one may be gone; standard input tells.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 if __name__ == "__main__":

@@ -233,6 +233,7 @@ def check_metadata(
     """Metadata: at most 49 pairs; keys 1 to 40 characters, none reserved; values at most 500."""
     if len(metadata) > 49:
         faults.add(path, "must be at most 49 pairs")
+        return
     for key in sorted(metadata.keys() & set(reserved)):
         faults.add(path, f"{key} is reserved")
     for key, value in metadata.items():
