@@ -16,7 +16,7 @@ UV_COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version
   --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
   --no-emit-package conferencing-client --upgrade
 
-.PHONY: help run demo test clients faults soak corpus bench-reading fuzz check lint format types imports protos protos-check protos-lint \
+.PHONY: help run demo test clients faults deploy-check bench soak corpus bench-reading fuzz check lint format types imports protos protos-check protos-lint \
   protos-breaking protos-release floors tools lock clean
 
 help: ## print this
@@ -39,6 +39,12 @@ clients: .venv/.dev ## build the clients in TypeScript and Go and run their exam
 faults: .venv/.dev ## the ledger's tests under faults: some minutes (LEDGER_SEED repeats a run)
 	@$(BIN)/python -m pytest -s tests/ledger $(ARGS)
 
+deploy-check: .venv/.dev ## lint the Dockerfile, render and validate the chart, run Envoy before three replicas
+	@$(BIN)/python -m pytest -s tests/deploy $(ARGS)
+
+bench: .venv/.bench ## measure the service beside its peers and write benchmarks/RESULTS.md (ARGS=--quick: see that it runs)
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
 soak: .venv/.dev ## the same with full counts, and a minute's outage: hours
 	@LEDGER_SEEDS=20000 REPLICA_KEYS=500 REPLICA_DUPLICATES=50 KILLS=200 CANCELS=1000 \
 	  $(BIN)/python -m pytest -s tests/ledger $(ARGS)
@@ -58,6 +64,8 @@ fuzz: .venv/.dev ## fuzz the reader for a minute (FUZZ_SECONDS, FUZZ_SEED)
 check: lint types imports protos-lint protos-check protos-breaking floors corpus test ## all of CI
 	@$(MAKE) clients
 	@$(MAKE) faults
+	@$(MAKE) deploy-check
+	@$(MAKE) bench ARGS=--quick
 	@$(MAKE) bench-reading ARGS=--quick
 	@FUZZ_SEED=20261124 $(MAKE) fuzz
 

@@ -122,11 +122,14 @@ def test_lines_but_those_of_tables_are_short(name):
     ("name", "languages"),
     [
         ("README.md", set()),
+        ("deploy.md", {"sh", "yaml"}),
         ("errors.md", set()),
         ("grpcurl.md", {"sh", "json", "text"}),
         ("nylas.md", {"sh"}),
         ("quickstart.md", {"sh", "python", "ts", "go", "text"}),
         ("reference.md", {"json"}),
+        ("runbook.md", {"yaml", "sh", "promql"}),
+        ("scale.md", {"sh"}),
     ],
 )
 def test_there_is_no_block_that_nothing_below_runs_or_compares(name, languages):
