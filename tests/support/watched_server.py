@@ -44,7 +44,7 @@ async def _serve() -> None:
     async with listening(settings, vendor_of(settings), telemetry, reflection_on=False) as port:
         keep_what_is_there()
         # What is done once at the start is no caller's concern.
-        events.Handle._run = _watched  # type: ignore[method-assign]
+        events.Handle._run = _watched  # type: ignore[method-assign, assignment]
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
         await ended.wait()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from google.protobuf import timestamp_pb2
 
 from conferencing.v1 import conferencing_pb2, event_pb2
@@ -38,7 +36,7 @@ def create_event_from_proto(request: service.CreateEventRequest) -> requests.Cre
     faults = Faults()
     event = None
     if request.HasField("event"):
-        event = dataclasses.replace(event_from_proto(faults, request.event), id="")
+        event = event_from_proto(faults, request.event, event_id="")
     return requests.CreateEvent(
         grant_id=request.grant_id,
         calendar_id=request.calendar_id,
@@ -56,7 +54,7 @@ def update_event_from_proto(request: service.UpdateEventRequest) -> requests.Upd
     faults = Faults()
     event = None
     if request.HasField("event"):
-        event = event_from_proto(faults, request.event, frozenset(mask))
+        event = event_from_proto(faults, request.event, frozenset(mask), event_id=request.event.id)
     return requests.UpdateEvent(
         grant_id=request.grant_id,
         calendar_id=request.calendar_id,
@@ -133,7 +131,11 @@ def check_compatibility_from_proto(
 
 
 def event_from_proto(
-    faults: Faults, message: event_pb2.Event, fields: frozenset[str] | None = None
+    faults: Faults,
+    message: event_pb2.Event,
+    fields: frozenset[str] | None = None,
+    *,
+    event_id: str,
 ) -> Event:
     """Return the writable part of an event, or of the named fields; output-only is ignored."""
 
@@ -153,7 +155,7 @@ def event_from_proto(
         if visibility is Visibility.OTHER:
             faults.add("event.visibility", "VISIBILITY_OTHER is output only")
     return Event(
-        id=message.id,
+        id=event_id,
         title=message.title,
         description=message.description,
         location=message.location,

@@ -79,6 +79,8 @@ class Conferences:
         call.attributes["conferencing.decision"] = verdict.decision.value
         if verdict.decision is Decision.REFUSED:
             raise _refused(verdict, grant.platform)
+        if conferencing.provider is provider:
+            return conferencing
         return dataclasses.replace(conferencing, provider=provider)
 
     async def survey(

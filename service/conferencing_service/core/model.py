@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
+
+from conferencing_service.core.value import value
 
 
 class Provider(enum.StrEnum):
@@ -173,7 +175,7 @@ class DetailField(enum.StrEnum):
     PHONE = "phone"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EntryPoint:
     """One way to join a conference."""
 
@@ -187,7 +189,7 @@ class EntryPoint:
     toll_free: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Details:
     """Everything that is needed to join a conference."""
 
@@ -203,7 +205,7 @@ class Details:
         return frozenset(name for name in DetailField if getattr(self, name.value))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Autocreate:
     """An order to the provider to make a conference."""
 
@@ -211,7 +213,7 @@ class Autocreate:
     conf_settings: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conferencing:
     """A conference on an event: how to join it, or how it should come to be."""
 
@@ -229,7 +231,7 @@ LAST_SECOND = 253_402_300_799
 """The first and last Unix second of the years 1 to 9999, which is all that the contract takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TimePoint:
     """A moment without duration, in Unix seconds."""
 
@@ -237,7 +239,7 @@ class TimePoint:
     timezone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Timespan:
     """From one moment to another, in Unix seconds."""
 
@@ -247,14 +249,14 @@ class Timespan:
     end_timezone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Date:
     """A whole day, "YYYY-MM-DD"."""
 
     date: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Datespan:
     """Several whole days, "YYYY-MM-DD", the last one inclusive."""
 
@@ -265,7 +267,7 @@ class Datespan:
 When: TypeAlias = TimePoint | Timespan | Date | Datespan
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Participant:
     """Somebody who takes part."""
 
@@ -276,7 +278,7 @@ class Participant:
     phone_number: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Person:
     """An organizer or creator."""
 
@@ -284,7 +286,7 @@ class Person:
     name: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resource:
     """A room or a piece of equipment."""
 
@@ -297,7 +299,7 @@ class Resource:
     floor_number: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reminder:
     """One reminder, in minutes before the start."""
 
@@ -305,7 +307,7 @@ class Reminder:
     method: ReminderMethod | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reminders:
     """When people are reminded."""
 
@@ -313,7 +315,7 @@ class Reminders:
     overrides: tuple[Reminder, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """A calendar event. What is empty or None was not given."""
 
@@ -370,7 +372,7 @@ WRITABLE_FIELDS: frozenset[str] = frozenset(
 """The fields of Event that a caller may write."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Grant:
     """A configured connection to one account, as the upstream tells it.
 
@@ -384,7 +386,7 @@ class Grant:
     scopes: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Calendar:
     """A calendar of a grant."""
 
@@ -392,7 +394,7 @@ class Calendar:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Alternative:
     """A way out of a refusal."""
 
@@ -402,7 +404,7 @@ class Alternative:
     explanation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """Whether something can be done, why not, and what can be done instead."""
 
@@ -415,7 +417,7 @@ class Verdict:
     alternatives: tuple[Alternative, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Warning:  # noqa: A001 - the contract's word
     """Something that succeeded but deserves a look."""
 

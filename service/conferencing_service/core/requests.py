@@ -7,8 +7,6 @@ only facts about the outside that take part are an upstream's declared capabilit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from conferencing_service.core.compatibility import Capabilities
 from conferencing_service.core.errors import Violation
 from conferencing_service.core.model import (
@@ -45,9 +43,10 @@ from conferencing_service.core.validation import (
     check_text,
     check_timezone,
 )
+from conferencing_service.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rules:
     """What requests are held against beside themselves."""
 
@@ -55,7 +54,7 @@ class Rules:
     zones: TimeZones
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CreateEvent:
     """Make an event."""
 
@@ -81,7 +80,7 @@ class CreateEvent:
         return self.event
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpdateEvent:
     """Change fields of an event."""
 
@@ -116,7 +115,7 @@ class UpdateEvent:
         return self.event, fields
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GetEvent:
     """Read an event."""
 
@@ -132,7 +131,7 @@ class GetEvent:
         faults.raise_any()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeleteEvent:
     """Delete an event."""
 
@@ -151,7 +150,7 @@ class DeleteEvent:
         faults.raise_any()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ListEvents:
     """Read a page of a calendar's events. Times are Unix seconds."""
 
@@ -184,7 +183,7 @@ class ListEvents:
         faults.raise_any()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CheckCompatibility:
     """Ask what can be done with conferences. Exactly one of `grant_id` and `platform` is set."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 import httpx
+
+from conferencing_service.core.value import value
 
 
 class Gate(StrEnum):
@@ -58,7 +60,7 @@ class Lost(Exception):
         self.request_id = request_id
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RestRequest:
     """A request to an upstream.
 
@@ -77,7 +79,7 @@ class RestRequest:
     grant_id: str = field(kw_only=True, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What an upstream answered.
 
