@@ -8,7 +8,6 @@ bulkhead with its Retry-After, and, before anything is sent again, the upstream'
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
 import re
 import time
@@ -17,7 +16,6 @@ from typing import Any, TypeAlias
 
 import httpx
 import tenacity
-from opentelemetry import propagate
 from opentelemetry.metrics import Histogram
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
@@ -26,6 +24,7 @@ from conferencing_service.upstreams.bodies import MAX_REPLY, body_of
 from conferencing_service.upstreams.breaker import CircuitBreaker, Sign
 from conferencing_service.upstreams.bulkhead import Bulkhead
 from conferencing_service.upstreams.exchange import Answer, Limited, Lost, RestRequest, Unsent
+from conferencing_service.upstreams.outgoing import Outgoing
 from conferencing_service.upstreams.retry_budget import RetryBudget
 
 __all__ = [
@@ -56,8 +55,6 @@ _SLACK = 0.5
 # An attempt that was given less tells of its caller's hurry, not of the upstream, when its time is
 # up: callers with short deadlines would shut out those that have the time.
 _FAIR_SECONDS = 5.0
-# What is sent over and over is parsed once: the calendars of the hour, not every event.
-_PARSED_URLS = 1024
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
@@ -101,20 +98,17 @@ class RestClient:
         clock: Clock = time.monotonic,
     ) -> None:
         self._transport = transport
-        self._base = httpx.URL(base_url)
-        self._origin = base_url.rstrip("/")
-        self._headers = headers
-        self._prepared = _Prepared({})
-        self._url = functools.lru_cache(_PARSED_URLS)(self._parsed)
+        base = httpx.URL(base_url)
+        self._outgoing = Outgoing(base_url.rstrip("/"), headers)
         self._tracer = tracer
         self._request_id_header = request_id_header
         self._sandbox_header = sandbox_header
-        self._span_attributes: dict[str, str | int] = {"server.address": self._base.host}
-        if self._base.port is not None:
-            self._span_attributes["server.port"] = self._base.port
+        self._span_attributes: dict[str, str | int] = {"server.address": base.host}
+        if base.port is not None:
+            self._span_attributes["server.port"] = base.port
         self._chance = chance
         self._budget = RetryBudget() if budget is None else budget
-        self._breaker = CircuitBreaker(upstream=self._base.host) if breaker is None else breaker
+        self._breaker = CircuitBreaker(upstream=base.host) if breaker is None else breaker
         self._bulkhead = Bulkhead(sleep=sleep) if bulkhead is None else bulkhead
         self._durations = durations
         self._clock = clock
@@ -314,49 +308,9 @@ class RestClient:
         return request_id
 
     async def _sent(self, request: RestRequest, connect_seconds: float) -> httpx.Response:
-        trace: dict[str, str] = {}
-        propagate.inject(trace)
-        given = self._headers()
-        if self._prepared.given is not given:
-            self._prepared = _Prepared(given)
-        headers = self._prepared.copy(has_body=request.body is not None)
-        for name, value in trace.items():
-            headers[name] = value
-        wire = httpx.Request(
-            request.method,
-            self._url(request.target),
-            headers=headers,
-            # A stream, since httpx looks at every other kind of body to name its type and size.
-            stream=httpx.ByteStream(request.body or b""),
-            extensions={"timeout": {"connect": connect_seconds}},
+        return await self._transport.handle_async_request(
+            self._outgoing.request(request, connect_seconds)
         )
-        wire.read()
-        return await self._transport.handle_async_request(wire)
-
-    def _parsed(self, target: str) -> httpx.URL:
-        """Return the URL of a target; httpx normalises some, and then it is another one."""
-        url = httpx.URL(self._origin + target)
-        if url.raw_path != target.encode() or url.host != self._base.host:
-            raise ValueError("the URL that would be sent is not the one that was built")
-        return url
-
-
-class _Prepared:
-    """Headers as httpx holds them, so that they are encoded once and not for every request.
-
-    Args:
-        given: what every request carries.
-    """
-
-    def __init__(self, given: Mapping[str, str]) -> None:
-        self.given = given
-        self._without_body = httpx.Headers({**given, "accept-encoding": "gzip"})
-        self._with_body = self._without_body.copy()
-        self._with_body["content-type"] = "application/json"
-
-    def copy(self, *, has_body: bool) -> httpx.Headers:
-        """Return them, to be added to."""
-        return (self._with_body if has_body else self._without_body).copy()
 
 
 def _given(outcome: Outcome) -> Answer:
