@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
@@ -55,14 +53,18 @@ from conferencing_service.upstreams.nylas.events import (
     event_to_nylas,
 )
 from conferencing_service.upstreams.nylas.fields import flag, items, mapping, text
+from conferencing_service.upstreams.nylas.places import (
+    CALENDAR,
+    EVENT,
+    EVENTS,
+    GRANT,
+    Place,
+    query_of,
+    written_where,
+)
 
 _DIAGNOSIS_SECONDS = 10.0
 _MARKED_AT_ONCE = 20
-
-_GRANT = "/v3/grants/{grant_id}"
-_CALENDAR = "/v3/grants/{grant_id}/calendars/{calendar_id}"
-_EVENTS = "/v3/grants/{grant_id}/events"
-_EVENT = "/v3/grants/{grant_id}/events/{event_id}"
 
 _PLATFORMS: Mapping[str, Platform] = {
     "google": Platform.GOOGLE,
@@ -109,7 +111,7 @@ class NylasUpstream:
 
     async def get_grant(self, call: Call, grant_id: str) -> Grant:
         """Read a grant; a 401 here is about our own key, which opens every grant."""
-        request = RestRequest("GET", _GRANT, _Place(grant_id).grant_path(), grant_id=grant_id)
+        request = RestRequest("GET", GRANT, Place(grant_id).grant_path(), grant_id=grant_id)
         answer = await self._read(call, request)
         if answer.status == 401:
             raise UpstreamCredentials
@@ -132,17 +134,17 @@ class NylasUpstream:
 
     async def get_calendar(self, call: Call, grant_id: str, calendar_id: str) -> Calendar:
         """Read a calendar."""
-        place = _Place(grant_id, calendar_id)
-        request = RestRequest("GET", _CALENDAR, place.calendar_path(), grant_id=grant_id)
+        place = Place(grant_id, calendar_id)
+        request = RestRequest("GET", CALENDAR, place.calendar_path(), grant_id=grant_id)
         answer = await self._read(call, request)
         data = _data(await self._good(call, place, answer))
         return Calendar(text(data.get("id")), flag(data.get("read_only")) or False)
 
     async def get_event(self, call: Call, grant_id: str, calendar_id: str, event_id: str) -> Event:
         """Read an event."""
-        place = _Place(grant_id, calendar_id, event_id)
-        target = place.event_path() + _query(calendar_id=calendar_id)
-        answer = await self._read(call, RestRequest("GET", _EVENT, target, grant_id=grant_id))
+        place = Place(grant_id, calendar_id, event_id)
+        target = place.event_path() + query_of(calendar_id=calendar_id)
+        answer = await self._read(call, RestRequest("GET", EVENT, target, grant_id=grant_id))
         data = _data(await self._good(call, place, answer))
         if not text(data.get("id")):
             raise UpstreamMalformed(metadata_of(answer))
@@ -164,7 +166,7 @@ class NylasUpstream:
             selection["end"] = str(_END if end is None else end)
         if query.page_token:
             selection["page_token"] = query.page_token
-        return await self._page(call, _Place(grant_id, calendar_id), selection)
+        return await self._page(call, Place(grant_id, calendar_id), selection)
 
     async def find_events(
         self, call: Call, grant_id: str, calendar_id: str, marker: str
@@ -177,7 +179,7 @@ class NylasUpstream:
             "limit": str(_MARKED_AT_ONCE),
         }
         while True:
-            page = await self._page(call, _Place(grant_id, calendar_id), selection)
+            page = await self._page(call, Place(grant_id, calendar_id), selection)
             # A vendor that did not understand the filter would answer with anybody's events.
             found += [event for event in page.events if event.marker == marker]
             if not page.next_page_token:
@@ -188,10 +190,10 @@ class NylasUpstream:
         self, call: Call, grant_id: str, calendar_id: str, event: Event, notify: Notify
     ) -> Event:
         """Make an event."""
-        place = _Place(grant_id, calendar_id, conf_grant_id=_conf_grant_of(event))
-        target = place.events_path() + _written_where(calendar_id, notify)
+        place = Place(grant_id, calendar_id, conf_grant_id=_conf_grant_of(event))
+        target = place.events_path() + written_where(calendar_id, notify)
         body = orjson.dumps(event_to_nylas(event, self._marker_key))
-        request = RestRequest("POST", _EVENTS, target, body, grant_id=grant_id)
+        request = RestRequest("POST", EVENTS, target, body, grant_id=grant_id)
         answer = await self._write(call, request)
         return self._written(await self._done(call, place, answer, autocreate=_autocreates(event)))
 
@@ -207,10 +209,10 @@ class NylasUpstream:
         """Write the named fields of an event."""
         autocreate = "conferencing" in fields and _autocreates(event)
         host = _conf_grant_of(event) if autocreate else ""
-        place = _Place(grant_id, calendar_id, event.id, host)
-        target = place.event_path() + _written_where(calendar_id, notify)
+        place = Place(grant_id, calendar_id, event.id, host)
+        target = place.event_path() + written_where(calendar_id, notify)
         body = orjson.dumps(changes_to_nylas(event, fields, self._marker_key))
-        request = RestRequest("PUT", _EVENT, target, body, grant_id=grant_id)
+        request = RestRequest("PUT", EVENT, target, body, grant_id=grant_id)
         answer = await self._write(call, request)
         return self._written(await self._done(call, place, answer, autocreate=autocreate))
 
@@ -218,9 +220,9 @@ class NylasUpstream:
         self, call: Call, grant_id: str, calendar_id: str, event_id: str, notify: Notify
     ) -> None:
         """Delete an event."""
-        place = _Place(grant_id, calendar_id, event_id)
-        target = place.event_path() + _written_where(calendar_id, notify)
-        answer = await self._write(call, RestRequest("DELETE", _EVENT, target, grant_id=grant_id))
+        place = Place(grant_id, calendar_id, event_id)
+        target = place.event_path() + written_where(calendar_id, notify)
+        answer = await self._write(call, RestRequest("DELETE", EVENT, target, grant_id=grant_id))
         await self._done(call, place, answer, autocreate=False)
 
     async def aclose(self) -> None:
@@ -262,10 +264,10 @@ class NylasUpstream:
             metadata = {"upstream_request_id": error.request_id} if error.request_id else {}
             raise OutcomeUnresolved(metadata) from error
 
-    async def _page(self, call: Call, place: _Place, selection: Mapping[str, str]) -> EventPage:
+    async def _page(self, call: Call, place: Place, selection: Mapping[str, str]) -> EventPage:
         """Read one page of events."""
-        target = place.events_path() + _query(**selection)
-        request = RestRequest("GET", _EVENTS, target, grant_id=place.grant_id)
+        target = place.events_path() + query_of(**selection)
+        request = RestRequest("GET", EVENTS, target, grant_id=place.grant_id)
         answer = await self._good(call, place, await self._read(call, request))
         if answer.body is None and int(selection["limit"]) > 1:
             raise InvalidField(
@@ -283,7 +285,7 @@ class NylasUpstream:
                 await asyncio.sleep(0)
         return EventPage(tuple(events), text(body.get("next_cursor")))
 
-    async def _good(self, call: Call, place: _Place, answer: Answer) -> Answer:
+    async def _good(self, call: Call, place: Place, answer: Answer) -> Answer:
         """Return a read's answer if it is a good one, or raise what it means."""
         if answer.status == 200:
             return answer
@@ -292,7 +294,7 @@ class NylasUpstream:
             error = await self._located(call, place, answer, error)
         raise error
 
-    async def _done(self, call: Call, place: _Place, answer: Answer, *, autocreate: bool) -> Answer:
+    async def _done(self, call: Call, place: Place, answer: Answer, *, autocreate: bool) -> Answer:
         """Return a write's answer if it was done, or raise what the answer means."""
         if 200 <= answer.status < 300:
             return answer
@@ -307,7 +309,7 @@ class NylasUpstream:
     # ---- Diagnosis -----------------------------------------------------------------------
 
     async def _located(
-        self, call: Call, place: _Place, answer: Answer, error: ConferencingError
+        self, call: Call, place: Place, answer: Answer, error: ConferencingError
     ) -> ConferencingError:
         """Say what a 401, 404 or 410 is about, by reading what the request named.
 
@@ -322,7 +324,7 @@ class NylasUpstream:
         except ConferencingError:
             return error
 
-    async def _missing(self, call: Call, place: _Place, answer: Answer) -> ConferencingError | None:
+    async def _missing(self, call: Call, place: Place, answer: Answer) -> ConferencingError | None:
         for field, grant_id in (
             ("grant_id", place.grant_id),
             ("event.conferencing.autocreate.conf_grant_id", place.conf_grant_id),
@@ -337,12 +339,12 @@ class NylasUpstream:
         if answer.status == 401:
             return None
         grant_id = place.grant_id
-        request = RestRequest("GET", _CALENDAR, place.calendar_path(), grant_id=grant_id)
+        request = RestRequest("GET", CALENDAR, place.calendar_path(), grant_id=grant_id)
         if not await self._is_there(call, request):
             return NotFound(Reason.CALENDAR_NOT_FOUND)
         if place.event_id:
-            target = place.event_path() + _query(calendar_id=place.calendar_id)
-            request = RestRequest("GET", _EVENT, target, grant_id=grant_id)
+            target = place.event_path() + query_of(calendar_id=place.calendar_id)
+            request = RestRequest("GET", EVENT, target, grant_id=grant_id)
             if not await self._is_there(call, request):
                 return NotFound(Reason.EVENT_NOT_FOUND)
         return None
@@ -356,7 +358,7 @@ class NylasUpstream:
         return True
 
     async def _explained(
-        self, call: Call, place: _Place, error: ConferencingError
+        self, call: Call, place: Place, error: ConferencingError
     ) -> ConferencingError:
         """Say whether a refused write met something read-only, by reading it."""
         call = self._diagnosis(call)
@@ -382,40 +384,6 @@ class NylasUpstream:
         """
         now = call.clock()
         return Call(call.clock, now, None, now + _DIAGNOSIS_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What a request is about; foreign ids become one encoded path segment each."""
-
-    grant_id: str
-    calendar_id: str = ""
-    event_id: str = ""
-    conf_grant_id: str = ""
-
-    def grant_path(self) -> str:
-        return f"/v3/grants/{quote(self.grant_id, safe='')}"
-
-    def calendar_path(self) -> str:
-        return f"{self.grant_path()}/calendars/{quote(self.calendar_id, safe='')}"
-
-    def events_path(self) -> str:
-        return f"{self.grant_path()}/events"
-
-    def event_path(self) -> str:
-        return f"{self.events_path()}/{quote(self.event_id, safe='')}"
-
-
-def _query(**values: str) -> str:
-    return "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
-
-
-def _written_where(calendar_id: str, notify: Notify) -> str:
-    """Return the query of a write: where, and whether the platform tells people."""
-    return _query(
-        calendar_id=calendar_id,
-        notify_participants="false" if notify is Notify.NONE else "true",
-    )
 
 
 def _autocreates(event: Event) -> bool:
