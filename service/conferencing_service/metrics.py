@@ -21,6 +21,9 @@ _DURATIONS = (
 _LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
+ALERTS = ("credentials", "ledger", "unresolved", "marker", "certificate")
+"""What a log line of a server can ask its operator to act on."""
+
 _DECISION = "conferencing.decision"
 _VERDICT = (_DECISION, "conferencing.provider", "conferencing.platform", "conferencing.source")
 _REPLAYED = "conferencing.replayed"
@@ -67,6 +70,10 @@ class Metrics:
             "conferencing.sweeper.duplicates",
             description="Events of lost writes that the sweeper deleted.",
         )
+        # What is to be alerted on is there before it happens first, so that its first rise shows.
+        self._swept.add(0)
+        for alert in ALERTS:
+            self._alerts.add(0, {"conferencing.alert": alert})
         self.loop_lag = meter.create_histogram(
             "conferencing.loop.lag",
             "s",

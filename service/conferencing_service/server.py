@@ -124,9 +124,10 @@ class Server:
         self._settings = settings
         self._sleep = sleep
         self._effects = Effects()
-        store = opened.store
+        store, on_swept = opened.store, lambda: None
         if self._metrics is not None:
             store = timed(store, self._metrics.ledger_steps)
+            on_swept = self._metrics.event_swept
         registry, grants = SingleUpstream(upstream), GrantDirectory(clock)
         conferences = Conferences(
             grants,
@@ -140,6 +141,7 @@ class Server:
             settle=upstream.capabilities.settle_seconds,
             effects=self._effects,
             clock=clock,
+            on_swept=on_swept,
             sleep=sleep,
         )
         self._resumer = ledger.resumer

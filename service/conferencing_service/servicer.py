@@ -63,9 +63,7 @@ class ConferencingServicer(service_grpc.ConferencingServiceServicer):
     ) -> service.ListEventsResponse:
         asked = codec.list_events_from_proto(request)
         page = await self._reads.list_events(current_call(), asked)
-        response = service.ListEventsResponse(
-            events=map(codec.event_to_proto, page.events), next_page_token=page.next_page_token
-        )
+        response = codec.list_events_to_proto(page.events, page.next_page_token)
         if response.ByteSize() > MAX_REPLY:
             raise InvalidField([Violation("page_size", "the page is too large; ask for fewer")])
         return response

@@ -6,6 +6,7 @@ from conferencing_service.codec.answers import (
     check_compatibility_to_proto,
     conferencing_to_proto,
     event_to_proto,
+    list_events_to_proto,
     verdict_to_proto,
     warning_to_proto,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "extraction_from_proto",
     "get_event_from_proto",
     "list_events_from_proto",
+    "list_events_to_proto",
     "update_event_from_proto",
     "verdict_to_proto",
     "warning_to_proto",

@@ -112,7 +112,10 @@ class Resumer:
 
     async def tidy(self) -> None:
         """Forget what is old, and sweep."""
-        await self._store.forget_expired(limit=_FORGOTTEN_AT_ONCE)
+        # In steps, so that the store's other work comes between, but all of it: at a high rate one
+        # step a round would never keep up.
+        while await self._store.forget_expired(limit=_FORGOTTEN_AT_ONCE) == _FORGOTTEN_AT_ONCE:
+            continue
         await self._sweeper.sweep(dry_run=False)
 
     def _resume(self, entry: Entry) -> None:

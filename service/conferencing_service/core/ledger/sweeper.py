@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from conferencing_service.core.errors import ConferencingError, NotFound
@@ -56,6 +57,7 @@ class Sweeper:
         registry: finds a grant's upstream.
         settling: lends its calls.
         times: the ledger's times; nothing younger than two settle windows is swept.
+        on_deleted: is told of each event that was deleted.
     """
 
     def __init__(
@@ -66,12 +68,14 @@ class Sweeper:
         registry: Registry,
         settling: Settling,
         times: Times,
+        on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._markers = markers
         self._registry = registry
         self._settling = settling
         self._times = times
+        self._on_deleted = on_deleted
 
     async def sweep(self, *, dry_run: bool) -> list[Finding]:
         """Look behind every operation that is old enough; return what was found.
@@ -155,6 +159,7 @@ class Sweeper:
             _log.warning("an event that a lost write left behind was not deleted", extra=facts)
             return Fate.NOT_DELETED
         _log.warning("an event that a lost write left behind was deleted", extra=facts)
+        self._on_deleted()
         return Fate.DELETED
 
     async def _delete(self, upstream: CalendarUpstream, entry: Entry, event_id: str) -> None:
