@@ -46,7 +46,7 @@ bench: .venv/.bench ## measure the service beside its peers and write benchmarks
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 soak: .venv/.dev ## the same with full counts, and a minute's outage: hours
-	@LEDGER_SEEDS=20000 REPLICA_KEYS=500 REPLICA_DUPLICATES=50 KILLS=200 CANCELS=1000 \
+	@LEDGER_SEEDS=20000 REPLICA_KEYS=500 REPLICA_DUPLICATES=50 KILLS=200 CANCELS=1000 ROLLS=50 \
 	  $(BIN)/python -m pytest -s tests/ledger $(ARGS)
 	@OUTAGE_SECONDS=60 $(BIN)/python -m pytest -s tests/rpc/test_outage.py $(ARGS)
 

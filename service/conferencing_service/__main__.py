@@ -12,6 +12,10 @@ import click
 from conferencing_service.commands.endings import DONE, INTERRUPTED
 from conferencing_service.commands.program import program
 
+# gRPC would write a line of its own, which is no JSON, for each handshake that fails. It looks when
+# it is imported, which commands do late; processes that are started inherit it.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status, 2 when the start was refused (one line says why)."""

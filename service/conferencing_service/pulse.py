@@ -54,7 +54,7 @@ class Pulse:
         if self._metrics is not None:
             self._metrics.watch_ledger(lambda: self._ledger_is_ready)
             self._tasks.append(asyncio.create_task(self._measure_lag(self._metrics)))
-        self._tasks.append(asyncio.create_task(self._look()))
+        self._tasks.append(asyncio.create_task(self._keep_looking()))
 
     async def stop(self) -> None:
         """Look no more."""
@@ -63,13 +63,21 @@ class Pulse:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _look(self) -> None:
-        for look in itertools.count():
-            for upstream, is_let_through in self._watched.items():
-                await self._health.tell(upstream_name(upstream), is_well=is_let_through())
-            if look % _LOOKS_PER_PROBE == 0:
-                await self._look_at_ledger()
+    async def look(self) -> None:
+        """Look once, at everything; before that, the names that depend on it are not there."""
+        await self._look_at_upstreams()
+        await self._look_at_ledger()
+
+    async def _keep_looking(self) -> None:
+        for number in itertools.count(1):
             await self._sleep(_LOOK)
+            await self._look_at_upstreams()
+            if number % _LOOKS_PER_PROBE == 0:
+                await self._look_at_ledger()
+
+    async def _look_at_upstreams(self) -> None:
+        for upstream, is_let_through in self._watched.items():
+            await self._health.tell(upstream_name(upstream), is_well=is_let_through())
 
     async def _look_at_ledger(self) -> None:
         is_ready = await self._commits()

@@ -180,14 +180,19 @@ class Server:
 
     async def start(self) -> int:
         """Listen and serve; return the port. Raises SettingsError when it cannot listen."""
-        port = await self._port.open()
         if self._metrics is not None:
             self._metrics.watch_calls(
                 lambda: self._admission.calls, lambda: self._admission.pending
             )
             self._counting.enter_context(self._metrics.counting_alerts())
+        try:
+            await self._health.serve()
+            await self._pulse.look()
+            port = await self._port.open()
+        except BaseException:
+            self._counting.close()
+            raise
         self._resumer.start()
-        await self._health.serve()
         self._pulse.start()
         return port
 

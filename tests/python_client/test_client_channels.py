@@ -9,8 +9,8 @@ from conferencing import ConferencingClient, ConferencingError, Tls, Unavailable
 from conferencing._channel import channel_options, is_local
 from conferencing.testing import ScriptedServer
 from conferencing.v1.conferencing_service_pb2 import GetEventRequest, GetEventResponse
-from python_client.authority import Authority
 from python_client.both_clients import calling
+from support.authority import Authority
 
 GUARD = 20.0
 

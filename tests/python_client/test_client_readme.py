@@ -15,7 +15,7 @@ import conferencing
 from conferencing import ConferencingError, errors
 from conferencing.testing import ScriptedServer
 from conferencing.v1.conferencing_service_pb2 import GetEventResponse
-from python_client.authority import Authority
+from support.authority import Authority
 from support.sandbox import running
 from support.service import serving
 

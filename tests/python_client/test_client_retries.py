@@ -90,14 +90,38 @@ async def test_a_broken_connection_is_repeated(scripted, script):
     assert len(ids(script)) == 1
 
 
+async def test_a_call_that_a_server_cancels_as_it_stops_is_repeated(scripted, script):
+    script.fails(code=Code.CANCELLED, message="CANCELLED", times=5)
+    script.answers(CreateEventResponse())
+    await scripted.create()
+    assert len(script.requests) == 6
+    assert len(ids(script)) == 1
+
+
+async def test_a_client_that_is_closed_repeats_nothing(script):
+    script.answers(GetEventResponse(), delay=1.0)
+    async with calling("blocking", script.target) as caller:
+        call = asyncio.create_task(caller.get())
+        async with asyncio.timeout(GUARD):
+            while True:
+                if script.calls:
+                    break
+                await asyncio.sleep(0.01)
+        caller.client.close()
+        with pytest.raises(ConferencingError) as caught:
+            await call
+    assert caught.value.code is Code.CANCELLED
+    assert len(script.calls) == 1
+
+
 @pytest.mark.parametrize(
     "code",
     [
-        *(Code.UNKNOWN, Code.INTERNAL, Code.ABORTED, Code.CANCELLED, Code.DEADLINE_EXCEEDED),
+        *(Code.UNKNOWN, Code.INTERNAL, Code.ABORTED, Code.DEADLINE_EXCEEDED),
         *(Code.RESOURCE_EXHAUSTED, Code.FAILED_PRECONDITION, Code.UNAUTHENTICATED),
     ],
 )
-async def test_nothing_but_unavailable_is_repeated(scripted, script, code):
+async def test_nothing_else_is_repeated(scripted, script, code):
     script.fails(code=code)
     with pytest.raises(ConferencingError) as caught:
         await scripted.get()
@@ -120,7 +144,7 @@ async def test_a_limited_call_is_not_repeated(scripted, script):
 async def test_a_deletion_that_may_have_arrived_is_repeated_so_that_it_may_be_gone(
     scripted, script
 ):
-    script.fails(code=Code.UNAVAILABLE, times=2).answers(DeleteEventResponse())
+    script.fails(code=Code.UNAVAILABLE).fails(code=Code.CANCELLED).answers(DeleteEventResponse())
     await scripted.delete()
     assert [request.allow_missing for request in script.requests] == [False, True, True]
 

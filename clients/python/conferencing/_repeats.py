@@ -1,9 +1,10 @@
 """When a call is repeated: beyond gRPC's own retries, for as long as its deadline allows.
 
-gRPC retries as service_config.json says: UNAVAILABLE, up to four attempts, all of them within
-seconds. What takes longer is repeated here: a server that restarts, a write whose outcome is still
-being found out, the same request under way elsewhere. Only UNAVAILABLE is (AIP-194), which in this
-contract always means that the same request may be repeated.
+gRPC retries as service_config.json says, up to four attempts, all of them within seconds. What takes
+longer is repeated here: a server that restarts, a write whose outcome is still being found out, the
+same request under way elsewhere. UNAVAILABLE is (AIP-194), which in this contract always means that
+the same request may be repeated; and CANCELLED without a reason, by which a server of gRPC's ends the
+calls that reach it in the moment in which it stops.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ class Repeats:
         The service's own word is kept: where the pause that it asks for does not fit into the time
         left, the call ends at once, with an error that says why.
         """
-        if not isinstance(error, Unavailable) or NO_CREDENTIALS in error.message:
+        if not _may_be_repeated(error):
             return None
-        told = error.retry_after
+        told = error.retry_after if isinstance(error, Unavailable) else None
         if told is None:
             pause = self._jitter(self._pause / 2, self._pause)
             self._pause = min(self._pause * 2, MOST_PAUSE)
@@ -69,12 +70,18 @@ class Repeats:
         return pause if pause < self.seconds_left() else None
 
 
+def _may_be_repeated(error: ConferencingError) -> bool:
+    if error.code is grpc.StatusCode.CANCELLED:
+        return not error.reason
+    return isinstance(error, Unavailable) and NO_CREDENTIALS not in error.message
+
+
 def may_have_arrived(error: ConferencingError) -> bool:
     """Tell whether a write that ended like this may have been made.
 
     Where the service itself says UNAVAILABLE, nothing was written, but for two reasons.
     """
-    if error.code is not grpc.StatusCode.UNAVAILABLE:
+    if error.code not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
         return False
     return error.reason in {"", "OUTCOME_UNKNOWN", "REQUEST_IN_PROGRESS"}
 

@@ -450,7 +450,8 @@ class SyncConferencingClient:
                 failure = error_from_call(error, request_id=getattr(request, "request_id", ""))
                 if failed_waiting(failure) and not self._is_connected():
                     failure.message += f": there is no connection to {self._target}"
-                pause = repeats.pause_after(failure)
+                # One that was closed under its calls ends them as cancelled too.
+                pause = repeats.pause_after(failure) if self._closing.alive else None
                 if pause is None:
                     raise failure from error
             time.sleep(pause)

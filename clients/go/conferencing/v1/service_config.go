@@ -2,7 +2,12 @@
 
 package conferencingv1
 
-import _ "embed"
+import (
+	_ "embed"
+
+	// With round_robin, a server that is about to stop gets no more calls.
+	_ "google.golang.org/grpc/health"
+)
 
 // ServiceConfig makes a channel wait for the server and repeat what may be repeated:
 // grpc.WithDefaultServiceConfig(ServiceConfig).
