@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -54,6 +56,7 @@ def ledger_parts(
     settle: float,
     effects: Effects,
     clock: Clock,
+    on_swept: Callable[[], None] = lambda: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> LedgerParts:
     """Return the parts that work on an open store.
@@ -65,6 +68,7 @@ def ledger_parts(
         settle: the upstream's settle time, for where no setting says otherwise.
         effects: owns the writes.
         clock: a clock that never goes back.
+        on_swept: is told of each event that the sweeper deleted.
         sleep: waits so many seconds.
     """
     times = Times(
@@ -76,7 +80,12 @@ def ledger_parts(
     store, markers, owner = opened.store, Markers(opened.secret), owner_of_process()
     settling = Settling(store=store, registry=registry, times=times, clock=clock, sleep=sleep)
     sweeper = Sweeper(
-        store=store, markers=markers, registry=registry, settling=settling, times=times
+        store=store,
+        markers=markers,
+        registry=registry,
+        settling=settling,
+        times=times,
+        on_deleted=on_swept,
     )
     return LedgerParts(
         ledger=Ledger(
@@ -86,6 +95,7 @@ def ledger_parts(
             effects=effects,
             times=times,
             owner=owner,
+            clock=_waking_clock(),
             sleep=sleep,
         ),
         settling=settling,
@@ -134,3 +144,9 @@ async def opened_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
 def owner_of_process() -> str:
     """Return a name that no other process has had: for people, and for nothing else."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def _waking_clock() -> Clock:
+    """Return a clock that goes on while the machine sleeps, where there is one."""
+    number = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+    return time.monotonic if number is None else functools.partial(time.clock_gettime, number)

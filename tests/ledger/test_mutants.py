@@ -137,6 +137,27 @@ class WithoutCheck(FaultyStore):
         return 3600.0
 
 
+async def slept(
+    sandbox: Sandbox, google: Grant, sleeping: FaultyStore, two: Store, woken: asyncio.Event
+) -> None:
+    """Let an owner sleep between its note and its send until others have settled the request."""
+    request = create(google)
+    times = TIMES | {"write_timeout": 60.0}
+    async with (
+        serving(sandbox.url, store=sleeping, **times) as first,
+        serving(sandbox.url, store=two, **times) as second,
+    ):
+        caller = asyncio.create_task(until_ended([first], request, timeout=60.0))
+        await sleeping.struck.wait()
+        # The machine that sleeps is suspended: its lease ends by the store's clock, and the
+        # time-outs of its own do not come to pass.
+        [entry] = await two.listing([Step.SENDING], limit=2)
+        assert await two.renew(entry.hold, lease=0.0)
+        assert await until_settled(sandbox, two, second, request) == "OK"
+        woken.set()
+        await caller
+
+
 @BOTH
 async def test_the_hold_is_checked_before_the_send(
     sandbox: Sandbox, google: Grant, ledger_url: str, *, is_mutant: bool
@@ -147,21 +168,25 @@ async def test_the_hold_is_checked_before_the_send(
         sleeping = make(
             one, step="intend", after=True, trouble=Trouble.CALLBACK, callback=woken.wait
         )
-        request = create(google)
-        times = TIMES | {"write_timeout": 60.0}
-        async with (
-            serving(sandbox.url, store=sleeping, **times) as first,
-            serving(sandbox.url, store=two, **times) as second,
-        ):
-            caller = asyncio.create_task(until_ended([first], request, timeout=60.0))
-            await sleeping.struck.wait()
-            # The machine that sleeps is suspended: its lease ends by the store's clock and not by
-            # its own, which stands still.
-            [entry] = await two.listing([Step.SENDING], limit=2)
-            assert await two.renew(entry.hold, lease=0.0)
-            assert await until_settled(sandbox, two, second, request) == "OK"
-            woken.set()
-            await caller
+        await slept(sandbox, google, sleeping, two, woken)
+        assert (await quiet(google))["event_created"] == (2 if is_mutant else 1)
+
+
+# ---- Without a clock that goes on, an owner that slept does not know that it did -----------------
+
+
+@BOTH
+async def test_an_owner_that_slept_sees_that_it_did(
+    sandbox: Sandbox, google: Grant, ledger_url: str, monkeypatch: Any, *, is_mutant: bool
+) -> None:
+    if is_mutant:
+        monkeypatch.setattr("conferencing_service.ledger_parts._waking_clock", lambda: lambda: 0.0)
+    async with opened(ledger_url) as one, opened(ledger_url) as two:
+        woken = asyncio.Event()
+        sleeping = FaultyStore(
+            one, step="intend", after=True, trouble=Trouble.CALLBACK, callback=woken.wait
+        )
+        await slept(sandbox, google, sleeping, two, woken)
         assert (await quiet(google))["event_created"] == (2 if is_mutant else 1)
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from conferencing_service import pulse
 from conferencing_service.core import grants
-from conferencing_service.core.ledger import resumer
 from conferencing_service.sandbox.settings import SandboxSettings
 from conferencing_service.settings import Settings
 from conferencing_service.stores import postgresql
@@ -82,10 +81,10 @@ def test_what_a_hundred_events_per_second_need():
     assert plan.replicas == 2
     assert plan.processes == 8
     assert plan.upstream_connections == 300
-    # 4 for each event, 3 of each process in ten seconds, and a probe of each in five.
-    assert plan.statements == pytest.approx(400 + 8 * 0.3 + 8 * 0.2)
+    # 3 for each event, 3 of each process in ten seconds, and a probe of each in five.
+    assert plan.statements == pytest.approx(300 + 8 * 0.3 + 8 * 0.2)
     assert plan.commits == pytest.approx(300 + 8 * 0.2)
-    assert plan.busy_database_connections == pytest.approx(4.04)
+    assert plan.busy_database_connections == pytest.approx(3.04)
     assert plan.open_database_connections == 64
     assert plan.rows == 86_400_000
     assert plan.ledger_bytes_per_day == 8.64e9
@@ -94,7 +93,6 @@ def test_what_a_hundred_events_per_second_need():
     assert plan.grants == pytest.approx(100_000)
     assert plan.grant_reads == pytest.approx(0)
     assert plan.warm_up_seconds == pytest.approx(100_000 * 8 / 50)
-    assert plan.round_seconds == 10
 
 
 def test_connections_can_ask_for_more_processes_than_the_processor_does():
@@ -114,15 +112,6 @@ def test_grants_that_are_not_remembered_are_read_again():
     assert plan.warm_up_seconds == pytest.approx(100_000 * plan.processes / 50)
 
 
-def test_a_ledger_that_grows_faster_is_looked_at_more_often():
-    lean = dataclasses.replace(ROUND, create_us=1, postgresql_us=0, get_us=1, list_us=1)
-    plan = capacity.plan_for(1000, lean)
-    # 3,000 connections: six processes, two replicas, one to spare; 12 of them remove 12,000 rows.
-    assert plan.processes == 12
-    assert plan.round_seconds == 10
-    assert capacity.plan_for(2000, lean).round_seconds == pytest.approx(16_000 / 2000)
-
-
 # ---- What gives out -------------------------------------------------------------------------
 
 
@@ -139,7 +128,6 @@ def test_what_one_of_each_carries():
             "Google project": 10_000 / 60 / 4,
             "Nylas grant": 50,
             "Zoom account, Business": 60,
-            "process's background": 100,
             # 12.5 a second of grants that nobody knows, and 100 of the 100,000 that are known.
             "Nylas application": 112.5,
             "process's connections": 512 / 3,
@@ -214,7 +202,6 @@ def test_the_services_figures_are_those_of_its_code():
     connections = inspect.signature(AiohttpTransport).parameters["connections"]
     assert connections.default == capacity.UPSTREAM_CONNECTIONS
     assert postgresql._MOST_CONNECTIONS == capacity.DATABASE_CONNECTIONS
-    assert resumer._FORGOTTEN_AT_ONCE == capacity.FORGOTTEN_PER_ROUND
     assert Settings.model_fields["resume_interval"].default == capacity.ROUND_SECONDS
     assert pulse._LOOK * pulse._LOOKS_PER_PROBE == capacity.PROBE_SECONDS
     assert grants._CAPACITY == capacity.KNOWN_GRANTS

@@ -657,8 +657,10 @@ async def test_whoever_waits_for_one_that_fails_sends_it_then(
 async def test_without_the_ledger_nothing_is_sent_and_the_request_may_be_repeated(
     sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str], step: str
 ) -> None:
-    store = FaultyStore(await open_store(f"sqlite://{tmp_path}/ledger.sqlite"), times=10**6)
-    async with serving(sandbox.url, store=store, reasons=seen_reasons) as service:
+    store = FaultyStore(
+        await open_store(f"sqlite://{tmp_path}/ledger.sqlite"), times=10**6, note_seconds=0.15
+    )
+    async with serving(sandbox.url, store=store, reasons=seen_reasons, lease_margin=0.2) as service:
         event = (await service.call(creation(google.id))).event
         before = google.effects(), writes(google)
         store.step = step

@@ -28,7 +28,8 @@ class FaultyStore:
     """Hands every step on to a real store, with trouble before or after one of them.
 
     A dead store never answers again, as if the process had ended at that moment; `reap` ends
-    what waits for it.
+    what waits for it. The lease is asked for again only where a note took more than a moment: with
+    `note_seconds` each of them does.
     """
 
     real: Store
@@ -38,6 +39,7 @@ class FaultyStore:
     seconds: float = 0.0
     callback: Callable[[], Awaitable[None]] | None = None
     times: int = 1
+    note_seconds: float = 0.0
     dead: bool = False
     reaped: bool = False
     struck: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,6 +54,8 @@ class FaultyStore:
             if name == self.step and not self.after:
                 await self._strike()
             answer = await step(*values, **named)
+            if name == "intend":
+                await asyncio.sleep(self.note_seconds)
             if self.dead:
                 await self._die()
             if name == self.step and self.after:

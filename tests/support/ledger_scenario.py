@@ -262,6 +262,8 @@ async def played(sandbox: Sandbox, stage: Stage, folder: Path) -> Outcome:
         trouble, seconds, times = TROUBLES[scenario.trouble]
         first_store.step, first_store.after = scenario.step, scenario.after
         first_store.trouble, first_store.seconds, first_store.times = trouble, seconds, times
+        if scenario.step == "lease_left":
+            first_store.note_seconds = TIMES["lease_margin"] * 0.6
     async with AsyncExitStack() as stack:
         refusals = 5 if scenario.vendor_fault == "refused" else 0
         first = await stack.enter_async_context(replica(sandbox, first_store, refusals=refusals))

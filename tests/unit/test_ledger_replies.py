@@ -25,9 +25,12 @@ from conferencing_service.core.model import (
     ParticipantStatus,
     Person,
     Provider,
+    Reminder,
+    Reminders,
     Resource,
     State,
     Timespan,
+    Visibility,
 )
 from unit.examples import START, autocreate, details, event
 from unit.strategies import answers, events, json_values
@@ -112,6 +115,56 @@ def test_lists_come_back_whatever_was_added_moved_or_taken_out(
 @given(events())
 def test_of_an_answer_that_adds_nothing_nothing_is_kept(asked: Event) -> None:
     assert reply_from_event(asked, asked) == "0"
+
+
+EARLIER = (
+    '{"in":{"id":{"is":"e1"},"grant_id":{"is":"g"},"description":{"is":{"text":[0,"\\n\\nJoin Z'
+    'oom Meeting\\nhttps://zoom.us/j/98765432101"]}},"participants":{"each":[[0,{"in":{"status'
+    '":{"is":{"of":{"@":"ParticipantStatus","value":"NO_REPLY"}}}},"out":[]}],{"is":{"of":{"@'
+    '":"Participant","email":{"text":[6,"@example.org"]},"name":{"text":[2]}}}}]},"reminders"'
+    ':{"is":{"of":{"@":"Reminders","overrides":[{"of":{"@":"Reminder","minutes":10}}]}}},"vis'
+    'ibility":{"is":{"of":{"@":"Visibility","value":"PRIVATE"}}},"busy":{"is":true},"metadata'
+    '":{"in":{"items":{"in":{"b":{"is":"2"}},"out":["a"]}},"out":[]},"conferencing":{"in":{"s'
+    'ource":{"in":{"@":{"is":"Details"},"url":{"is":"https://zoom.us/j/98765432101"},"phone":'
+    '{"is":["+11234567890"]}},"out":["conf_grant_id"]},"state":{"is":{"of":{"@":"State","valu'
+    'e":"READY"}}}},"out":[]},"created_at":{"is":1893000000}},"out":["location"]}'
+)
+"""A reply as the first version wrote it; such replies are in people's ledgers."""
+
+
+def test_a_reply_of_an_earlier_version_is_read_as_it_was_meant() -> None:
+    asked = event(
+        title="Ada Lovelace",
+        description="Not for everybody.",
+        location="Back room",
+        participants=(ADA,),
+        metadata={"a": "1"},
+        conferencing=Conferencing(Provider.ZOOM_MEETING, Autocreate("host")),
+    )
+    answer = event_from_reply(asked, EARLIER)
+    assert answer == dataclasses.replace(
+        asked,
+        id="e1",
+        grant_id="g",
+        description=f"Not for everybody.{BLOCK}",
+        location="",
+        participants=(
+            dataclasses.replace(ADA, status=ParticipantStatus.NO_REPLY),
+            Participant(email="host@example.org", name="Ada Lovelace"),
+        ),
+        reminders=Reminders(overrides=(Reminder(10),)),
+        visibility=Visibility.PRIVATE,
+        busy=True,
+        metadata={"b": "2"},
+        conferencing=Conferencing(
+            Provider.ZOOM_MEETING,
+            Details(url="https://zoom.us/j/98765432101", phone=("+11234567890",)),
+            state=State.READY,
+        ),
+        created_at=1_893_000_000,
+    )
+    # The form has stayed as it is, so servers of both versions can share a ledger.
+    assert event_from_reply(asked, reply_from_event(asked, answer)) == answer
 
 
 # ---- What is not kept ----------------------------------------------------------------------

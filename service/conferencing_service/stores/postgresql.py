@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import asyncpg
 
@@ -23,6 +24,8 @@ from conferencing_service.stores.statements import (
     Dialect,
     Statements,
 )
+
+T = TypeVar("T")
 
 _SECONDS = 5.0
 """How long a connection may take, and a free one of the pool, and a statement."""
@@ -127,14 +130,21 @@ class PostgresqlDatabase:
 
     async def rows(self, statement: str, *values: str | float) -> Sequence[Row]:
         """Run a statement; it is durable when this returns. Raises StoreUnavailable."""
+        return await self._ran(lambda connection: connection.fetch(statement, *values))
+
+    async def count(self, statement: str, *values: str | float) -> int:
+        """Run a statement that returns no rows, and return how many it wrote, as `rows` does."""
+        tag = await self._ran(lambda connection: connection.execute(statement, *values))
+        return int(tag.rpartition(" ")[2])
+
+    async def _ran(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         if self._closing:
             raise StoreUnavailable("the ledger is closed")
         self._under_way += 1
         self._idle.clear()
         try:
             async with self._pool.acquire(timeout=_SECONDS) as connection:
-                rows: Sequence[Row] = await connection.fetch(statement, *values)
-                return rows
+                return await work(connection)
         except _FAILURES as error:
             problem = _unavailable(error)
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):

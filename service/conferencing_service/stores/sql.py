@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -25,8 +25,11 @@ class Row(Protocol):
 class Database(Protocol):
     """Runs statements, each in full and durably, or not at all."""
 
-    async def rows(self, statement: str, *values: str | float) -> Sequence[Row]:
+    def rows(self, statement: str, *values: str | float) -> Awaitable[Sequence[Row]]:
         """Run a statement with these values for $1, $2, ...; raises StoreUnavailable."""
+
+    def count(self, statement: str, *values: str | float) -> Awaitable[int]:
+        """Run a statement that returns no rows, and return how many it wrote; raises the same."""
 
     async def aclose(self) -> None:
         """End what was begun and close it."""
@@ -54,15 +57,17 @@ class SqlStore:
     async def claim(self, claim: Claim) -> tuple[Entry, bool]:
         """Return the entry of a key, and whether it is the claimer's to work on."""
         key, target = claim.key, claim.target
+        values = (
+            *(key.principal, key.method, key.request_id),
+            *(claim.operation_id, claim.fingerprint, claim.owner, claim.lease),
+            *(target.grant_id, target.calendar_id, target.event_id, claim.marker),
+            claim.retention,
+        )
+        # Nearly every request is a new one.
+        if rows := await self._database.rows(self._sql.insert, *values):
+            return _new_entry(claim, rows[0]), True
         for _ in range(_ATTEMPTS):
-            rows = await self._database.rows(
-                self._sql.claim,
-                *(key.principal, key.method, key.request_id),
-                *(claim.operation_id, claim.fingerprint, claim.owner, claim.lease),
-                *(target.grant_id, target.calendar_id, target.event_id, claim.marker),
-                *(claim.retention, claim.settle),
-            )
-            if rows:
+            if rows := await self._database.rows(self._sql.claim, *values, claim.settle):
                 return _entry(rows[0]), True
             entry = await self.get(key)
             if entry is not None:
@@ -73,7 +78,7 @@ class SqlStore:
         self, hold: Hold, *, event_id: str, expected: Mapping[str, str], lease: float
     ) -> bool:
         """CLAIMED -> SENDING."""
-        digests = json.dumps(dict(expected))
+        digests = json.dumps(dict(expected)) if expected else "{}"
         return await self._wrote(self._sql.intend, hold, event_id, digests, lease)
 
     async def lease_left(self, hold: Hold) -> float | None:
@@ -107,7 +112,7 @@ class SqlStore:
 
     async def amend(self, operation_id: str, *, reply: str) -> None:
         """Replace the reply of an operation that is DONE."""
-        await self._database.rows(self._sql.amend, operation_id, reply)
+        await self._database.count(self._sql.amend, operation_id, reply)
 
     async def get(self, key: Key) -> Entry | None:
         """Return the entry of a key."""
@@ -134,7 +139,7 @@ class SqlStore:
 
     async def mark_swept(self, operation_id: str) -> None:
         """Note that what an operation left behind was looked for."""
-        await self._database.rows(self._sql.mark_swept, operation_id)
+        await self._database.count(self._sql.mark_swept, operation_id)
 
     async def listing(self, steps: Collection[Step], *, limit: int) -> Sequence[Entry]:
         """Return the entries in these steps, oldest first."""
@@ -148,10 +153,10 @@ class SqlStore:
     ) -> bool:
         """UNRESOLVED -> DONE with this event, or RELEASED."""
         step = Step.DONE if done else Step.RELEASED
-        rows = await self._database.rows(
+        count = await self._database.count(
             self._sql.resolve, operation_id, step.value, event_id, owner, retention
         )
-        return bool(rows)
+        return count > 0
 
     async def forget_expired(self, *, limit: int) -> int:
         """Remove entries that are at an end and expired; return how many."""
@@ -166,7 +171,27 @@ class SqlStore:
         await self._database.aclose()
 
     async def _wrote(self, statement: str, hold: Hold, *values: str | float) -> bool:
-        return bool(await self._database.rows(statement, hold.operation_id, hold.fence, *values))
+        count = await self._database.count(statement, hold.operation_id, hold.fence, *values)
+        return count > 0
+
+
+def _new_entry(claim: Claim, row: Row) -> Entry:
+    """Return the entry that a claim made."""
+    return Entry(
+        key=claim.key,
+        operation_id=claim.operation_id,
+        fingerprint=claim.fingerprint,
+        step=Step.CLAIMED,
+        fence=1,
+        owner=claim.owner,
+        lease_left=claim.lease,
+        settle_left=0.0,
+        target=claim.target,
+        marker=claim.marker,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        expires_at=row["expires_at"],
+    )
 
 
 def _entry(row: Row) -> Entry:

@@ -1,26 +1,27 @@
 """The ledger in a SQLite file: for the server processes of one host.
 
-One thread has the connection, so the event loop never waits for a disk. It takes every step that is
-queued, runs them in one transaction and commits once for all of them; nobody hears of a step before
-it is durable.
+One thread has the connection, so the event loop never waits for a disk. It takes the steps of a batch
+in one transaction and commits once for all of them; nobody hears of a step before it is durable.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
+import re
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from typing import Any
 from urllib.parse import quote
 
 from conferencing_service.core.ledger.store import StoreUnavailable
+from conferencing_service.stores.batches import Batches
 from conferencing_service.stores.sql import SqlStore
 from conferencing_service.stores.statements import (
     CREATE,
@@ -34,9 +35,6 @@ from conferencing_service.stores.statements import (
 
 BUSY_SECONDS = 5.0
 """How long a transaction waits for one of another process."""
-
-_MOST_AT_ONCE = 256
-"""Steps per transaction: what bounds how long other processes wait for the file."""
 
 _MOST_QUEUED = 20_000
 """Steps that may wait for a disk that hangs."""
@@ -53,8 +51,9 @@ _NOTHING_WRONG_WITH_THE_CONNECTION = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
 class _Job:
     statement: str
     values: tuple[str | float, ...]
-    future: asyncio.Future[Sequence[sqlite3.Row]]
-    rows: Sequence[sqlite3.Row] = ()
+    future: asyncio.Future[Any]
+    counts: bool = False
+    result: Any = None
     problem: str = ""
 
 
@@ -85,7 +84,7 @@ def _make_file(path: Path) -> None:
 
 
 class SqliteDatabase:
-    """Runs statements in its thread, as many as there are in one transaction.
+    """Runs statements in a thread, as many as there are in one transaction.
 
     Args:
         path: an existing file.
@@ -93,57 +92,31 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
-        self._file = _File(path, busy_seconds)
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        file = _File(path, busy_seconds)
         self._loop = asyncio.get_running_loop()
-        self._ended = asyncio.Event()
-        self._closing = False
-        # A daemon: whoever ends the process without closing must not wait for it for ever.
-        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
-        self._thread.start()
+        self._is_closing = False
+        self._batches = Batches[_Job](work=file.run, tell=_tell, close=file.close)
 
-    async def rows(self, statement: str, *values: str | float) -> Sequence[sqlite3.Row]:
-        """Run a statement; it is durable when this returns. Raises StoreUnavailable."""
-        if self._closing:
+    def rows(self, statement: str, *values: str | float) -> asyncio.Future[Sequence[sqlite3.Row]]:
+        """Run a statement; it is durable when this is done. Raises StoreUnavailable."""
+        return self._added(_Job(statement, values, self._loop.create_future()))
+
+    def count(self, statement: str, *values: str | float) -> asyncio.Future[int]:
+        """Run a statement that returns no rows; how many it wrote. As `rows` otherwise."""
+        return self._added(_Job(statement, values, self._loop.create_future(), counts=True))
+
+    def _added(self, job: _Job) -> asyncio.Future[Any]:
+        if self._is_closing:
             raise StoreUnavailable("the ledger is closed")
-        if self._jobs.qsize() >= _MOST_QUEUED:
+        if self._batches.waiting >= _MOST_QUEUED:
             raise StoreUnavailable("the ledger's disk does not keep up")
-        job = _Job(statement, values, self._loop.create_future())
-        self._jobs.put(job)
-        return await job.future
+        self._batches.add(job)
+        return job.future
 
     async def aclose(self) -> None:
         """Finish what is queued, then close the file and end the thread."""
-        if not self._closing:
-            self._closing = True
-            self._jobs.put(None)
-        await self._ended.wait()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while jobs := self._queued():
-            self._file.run(jobs)
-            self._on_loop(_tell, jobs)
-        self._file.close()
-        self._on_loop(self._ended.set)
-
-    def _queued(self) -> list[_Job]:
-        """Wait for a job and take it with all that came meanwhile; nothing is the end."""
-        jobs: list[_Job] = []
-        with suppress(Empty):
-            while len(jobs) < _MOST_AT_ONCE:
-                job = self._jobs.get(block=not jobs)
-                if job is None:
-                    # Nothing comes after it; it is met again when these are done.
-                    self._jobs.put(None)
-                    break
-                jobs.append(job)
-        return jobs
-
-    def _on_loop(self, callback: Callable[..., object], *values: Sequence[_Job]) -> None:
-        # Nobody waits any more when the loop is closed.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(callback, *values)
+        self._is_closing = True
+        await self._batches.aclose()
 
 
 def _tell(jobs: Sequence[_Job]) -> None:
@@ -154,7 +127,7 @@ def _tell(jobs: Sequence[_Job]) -> None:
         if job.problem:
             job.future.set_exception(StoreUnavailable(job.problem))
         else:
-            job.future.set_result(job.rows)
+            job.future.set_result(job.result)
 
 
 class _File:
@@ -185,15 +158,16 @@ class _File:
     def _commit(self, jobs: Sequence[_Job]) -> None:
         if self._connection is None:
             self._connection = self._connect()
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        cursor = self._connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
         for job in jobs:
             try:
-                job.rows = _run(connection, job.statement, *job.values)
+                cursor.execute(_numbered(job.statement), job.values)
+                job.result = cursor.rowcount if job.counts else cursor.fetchall()
             except (sqlite3.IntegrityError, sqlite3.ProgrammingError, ValueError) as error:
                 # The job's own fault; its statement did nothing, and the others' go on.
                 job.problem = _problem(error)
-        connection.execute("COMMIT")
+        cursor.execute("COMMIT")
 
     def _recover(self, error: Exception) -> None:
         # The low byte is the kind, the rest says more about it.
@@ -258,9 +232,13 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
 
 def _run(connection: sqlite3.Connection, statement: str, *values: str | float) -> list[sqlite3.Row]:
-    # SQLite takes $1 for a name.
-    named = {str(number): value for number, value in enumerate(values, 1)}
-    return connection.execute(statement, named).fetchall()
+    return connection.execute(_numbered(statement), values).fetchall()
+
+
+@functools.cache
+def _numbered(statement: str) -> str:
+    """Return a statement whose parameters are numbered as SQLite does it: it takes $1 for a name."""
+    return re.sub(r"\$(\d+)", r"?\1", statement)
 
 
 def _problem(error: Exception) -> str:

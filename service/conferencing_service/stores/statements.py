@@ -1,7 +1,7 @@
 """The SQL of the ledger: every step is one conditional statement, alike for SQLite and PostgreSQL.
 
-Values are bound to numbered parameters. A statement that writes for a hold returns a row when it
-wrote and none when it did nothing, so nobody has to read first and hope. A step that the same hold
+Values are bound to numbered parameters. How many rows a statement for a hold wrote, one or none,
+tells whether the hold was good, so nobody has to read first and hope. A step that the same hold
 took already may be taken once more, since whoever lost the answer of the first time asks again;
 only an intent may not, because a second one could send a second time.
 """
@@ -90,6 +90,7 @@ class Statements:
         once = f"(SELECT {now})"
         entry = f"{', '.join(_COLUMNS)}, {now} AS clock"
         self._entry = entry
+        self.insert = _insert_if_new(now)
         self.claim = _claim(now, entry)
         self.intend = _update(
             f"step = 'SENDING', event_id = $3, expected = $4, lease_until = {now} + $5",
@@ -101,7 +102,7 @@ class Statements:
         self.renew = _update(f"lease_until = {now} + $3", now, _HOLD)
         self.remove_released = (
             f"DELETE FROM operation WHERE {_HOLD} AND step IN ('CLAIMED', 'SENDING')"
-            " AND doubted = 0 RETURNING operation_id"
+            " AND doubted = 0"
         )
         self.keep_released = _update(
             "step = 'RELEASED', error = $3, lease_until = 0",
@@ -154,9 +155,19 @@ class Statements:
 
 
 def _update(changes: str, now: str, condition: str) -> str:
+    return f"UPDATE operation SET {changes}, updated_at = {now} WHERE {condition}"
+
+
+def _insert_if_new(now: str) -> str:
+    """Return the statement that makes the entry of a key that has none, and tells its times."""
+    return f"{_insert(now)} ON CONFLICT DO NOTHING RETURNING created_at, updated_at, expires_at"
+
+
+def _insert(now: str) -> str:
     return (
-        f"UPDATE operation SET {changes}, updated_at = {now}"
-        f" WHERE {condition} RETURNING operation_id"
+        f"INSERT INTO operation ({', '.join(_COLUMNS)})"
+        f" VALUES ($1, $2, $3, $4, $5, 'CLAIMED', 1, $6, {now} + $7, 0, $8, $9, $10, $11, '{{}}',"
+        f" '', 0, 0, '', {now}, {now}, {now} + $12)"
     )
 
 
@@ -190,10 +201,7 @@ def _claim(now: str, entry: str) -> str:
         if column not in {"principal", "method", "request_id"}
     )
     return (
-        f"INSERT INTO operation ({', '.join(_COLUMNS)})"
-        f" VALUES ($1, $2, $3, $4, $5, 'CLAIMED', 1, $6, {now} + $7, 0, $8, $9, $10, $11, '{{}}',"
-        f" '', 0, 0, '', {now}, {now}, {now} + $12)"
-        f" ON CONFLICT (principal, method, request_id) DO UPDATE SET {changes}"
+        f"{_insert(now)} ON CONFLICT (principal, method, request_id) DO UPDATE SET {changes}"
         f" WHERE ({forgettable}) OR ({workable}) RETURNING {entry}"
     )
 

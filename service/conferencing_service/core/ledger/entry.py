@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
+
+from conferencing_service.core.value import value
 
 
 class Step(enum.StrEnum):
@@ -27,7 +29,7 @@ class Step(enum.StrEnum):
     RELEASED = "RELEASED"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Key:
     """Names a request: the same id of another caller, or of another method, is another request."""
 
@@ -36,7 +38,7 @@ class Key:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """What a request writes to. `event_id` is "" until the event is known."""
 
@@ -45,7 +47,7 @@ class Target:
     event_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One row of the ledger.
 
@@ -95,7 +97,7 @@ class Entry:
         return Hold(self.operation_id, self.fence)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """The right to work on an operation: good as long as nobody has a higher fence."""
 
@@ -103,7 +105,7 @@ class Hold:
     fence: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claim:
     """A wish to work on a request. Times are seconds."""
 

@@ -11,9 +11,8 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import uuid
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from conferencing_service.core.effects import Effects
@@ -25,33 +24,24 @@ from conferencing_service.core.errors import (
     RequestIdReused,
 )
 from conferencing_service.core.ledger.attempts import Attempt, Phase
+from conferencing_service.core.ledger.departures import RESERVE, Departure
 from conferencing_service.core.ledger.entry import Claim, Entry, Hold, Key, Step
-from conferencing_service.core.ledger.expectations import is_another
 from conferencing_service.core.ledger.markers import Markers
 from conferencing_service.core.ledger.orders import Answer, Effect, Order
-from conferencing_service.core.ledger.replies import event_from_reply, reply_from_event
+from conferencing_service.core.ledger.replays import Replays, without_marker
+from conferencing_service.core.ledger.replies import reply_from_event
 from conferencing_service.core.ledger.settling import LeaseLost, Settling, Times
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
-from conferencing_service.core.model import Event, State
-from conferencing_service.core.parsing import with_parsed_conference
-from conferencing_service.core.upstream import Call
+from conferencing_service.core.model import Event
+from conferencing_service.core.upstream import Call, Clock
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-_RESERVE = 0.3
 _FIRST_FENCE = 1
 _FIRST_DELAY = 0.05
 _MOST_DELAY = 0.5
-
-
-@dataclass(slots=True)
-class _Departure:
-    """A write that is about to leave, and whether that was noted."""
-
-    effect: Effect
-    is_noted: bool = False
 
 
 class Ledger:
@@ -64,6 +54,7 @@ class Ledger:
         effects: owns the writes.
         times: leases, windows and retention.
         owner: names this process among those that share the store.
+        clock: a clock that never goes back, nor stands still while the machine sleeps.
         sleep: waits so many seconds.
     """
 
@@ -76,14 +67,17 @@ class Ledger:
         effects: Effects,
         times: Times,
         owner: str,
+        clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._markers = markers
         self._settling = settling
+        self._replays = Replays(store, settling)
         self._effects = effects
         self._times = times
         self._owner = owner
+        self._clock = clock
         self._sleep = sleep
         self._leaders: dict[Key, tuple[Attempt, str]] = {}
 
@@ -99,7 +93,7 @@ class Ledger:
         left = call.write_seconds()
         seconds = call.read_seconds() if left is None else left
         timer = asyncio.get_running_loop().call_later(
-            max(0.0, seconds - _RESERVE), attempt.out_of_time
+            max(0.0, seconds - RESERVE), attempt.out_of_time
         )
         facts = {"rpc": order.key.method, "request_id": order.key.request_id}
         try:
@@ -148,7 +142,8 @@ class Ledger:
         try:
             match entry.step:
                 case Step.DONE:
-                    return await self._replayed(order, entry, attempt)
+                    attempt.enter(Phase.ANSWERING)
+                    return await self._replays.answer(order, entry)
                 case Step.UNRESOLVED:
                     raise OutcomeUnresolved({"request_id": order.key.request_id})
                 case Step.IN_DOUBT:
@@ -163,7 +158,7 @@ class Ledger:
 
     async def _claimed(self, order: Order, attempt: Attempt) -> Entry:
         """Return the order's entry, as soon as it is ours or nobody's any more."""
-        operation_id = uuid.uuid4().hex
+        operation_id = secrets.token_hex(16)
         target = order.target
         claim = Claim(
             key=order.key,
@@ -204,18 +199,18 @@ class Ledger:
 
     async def _claim(self, claim: Claim) -> tuple[Entry, bool]:
         """Claim; what is claimed while this process ends is left to whoever comes next, at once."""
-        claiming = asyncio.ensure_future(self._store.claim(claim))
         try:
-            return await asyncio.shield(claiming)
+            return await self._store.claim(claim)
         except asyncio.CancelledError:
+            # Nobody says any more whether it was claimed.
             with contextlib.suppress(StoreUnavailable):
-                entry, is_ours = await claiming
-                if is_ours:
+                entry = await self._store.get(claim.key)
+                if entry is not None and entry.owner == claim.owner and entry.lease_left > 0:
                     await self._store.renew(entry.hold, lease=0.0)
             raise
 
     async def _sent(self, call: Call, order: Order, entry: Entry, attempt: Attempt) -> Answer:
-        """Check, send, and note how it ended; `_depart` stands between the two."""
+        """Check, send, and note how it ended; its departure stands between the two."""
         hold = entry.hold
         attempt.enter(Phase.PREPARING)
         try:
@@ -224,8 +219,16 @@ class Ledger:
             attempt.conclude(error)
             await self._release(hold, error, attempt)
             raise
-        departure = _Departure(effect)
-        call.before_send = lambda: self._depart(hold, departure, attempt)
+        departure = Departure(
+            store=self._store,
+            hold=hold,
+            attempt=attempt,
+            times=self._times,
+            clock=self._clock,
+            event_id=effect.event_id,
+            expected=effect.expected,
+        )
+        call.before_send = departure.leave
         try:
             event = await _unless_cancelled(effect.send())
         except OutcomeUnresolved as error:
@@ -250,40 +253,6 @@ class Ledger:
         finally:
             call.before_send = None
         return await self._done(order, hold, event, attempt, effect.complete)
-
-    async def _depart(self, hold: Hold, departure: _Departure, attempt: Attempt) -> None:
-        """Note that a write is about to be sent, then check that it is still ours and wanted.
-
-        The last thing before its first byte leaves, after every queue that it may have waited in:
-        what is noted here and lost afterwards can only be found, or stay unresolved.
-        """
-        try:
-            if not departure.is_noted:
-                if attempt.is_late or not attempt.is_attended():
-                    raise NotStarted(_RESERVE)
-                attempt.enter(Phase.NOTING)
-                departure.is_noted = await self._store.intend(
-                    hold,
-                    event_id=departure.effect.event_id,
-                    expected=departure.effect.expected,
-                    lease=self._times.lease,
-                )
-                if not departure.is_noted:
-                    raise LeaseLost
-            await self._check(hold)
-        except StoreUnavailable as error:
-            raise LedgerUnavailable from error
-        if not attempt.is_attended():
-            raise NotStarted(0)
-        attempt.enter(Phase.SENDING)
-
-    async def _check(self, hold: Hold) -> None:
-        """Pass when the operation is still ours for as long as the write may take."""
-        left = await self._store.lease_left(hold)
-        if left is None:
-            raise LeaseLost
-        if left < self._times.write and not await self._store.renew(hold, lease=self._times.lease):
-            raise LeaseLost
 
     async def _doubted(
         self, order: Order, entry: Entry, attempt: Attempt, effect: Effect, error: Exception
@@ -343,7 +312,7 @@ class Ledger:
         complete: Callable[[Event], Awaitable[Event]],
     ) -> Answer:
         """Note that it is done, durably, before anybody is told so."""
-        event = dataclasses.replace(event, marker="")
+        event = without_marker(event)
         reply = reply_from_event(order.asked, event)
 
         async def finish() -> bool:
@@ -359,40 +328,10 @@ class Ledger:
             attempt.enter(Phase.LOOKING, settle_left=self._times.settle)
             raise LeaseLost
         attempt.enter(Phase.ANSWERING)
-        answer = dataclasses.replace(await complete(event), marker="")
-        if answer != event:
-            await self._amend(hold.operation_id, reply_from_event(order.asked, answer))
+        answer = without_marker(await complete(event))
+        if answer is not event and answer != event:
+            await self._replays.amend(hold.operation_id, order, answer)
         return Answer(answer)
-
-    async def _replayed(self, order: Order, entry: Entry, attempt: Attempt) -> Answer:
-        """Return the answer that was given before; one that was not final is looked up again."""
-        attempt.enter(Phase.ANSWERING)
-        kept = _kept(order, entry)
-        if kept is not None and not _is_pending(kept):
-            return Answer(kept, replayed=True)
-        target = entry.target
-        try:
-            event = await order.upstream.get_event(
-                self._settling.call(), target.grant_id, target.calendar_id, target.event_id
-            )
-        except ConferencingError:
-            if kept is None:
-                raise
-            return Answer(kept, replayed=True)
-        if kept is not None and not is_another(entry.expected, with_parsed_conference(event)):
-            return Answer(kept, replayed=True)
-        event = dataclasses.replace(await order.complete(event), marker="")
-        if kept is not None and _is_pending(event):
-            return Answer(kept, replayed=True)
-        await self._amend(entry.operation_id, reply_from_event(order.asked, event))
-        return Answer(event, replayed=True)
-
-    async def _amend(self, operation_id: str, reply: str) -> None:
-        try:
-            await self._store.amend(operation_id, reply=reply)
-        except StoreUnavailable:
-            # The operation is done and noted as such; a repetition looks the rest up again.
-            _log.warning("a reply could not be noted", extra={"operation_id": operation_id})
 
     async def _insist(self, step: Callable[[], Awaitable[bool]]) -> bool:
         return await self._settling.insist(step, lambda: self._effects.draining)
@@ -428,20 +367,6 @@ async def _unless_cancelled(work: Awaitable[T]) -> T:
         if task is not None and task.cancelling():
             raise
         raise RuntimeError("cancelled from within") from error
-
-
-def _kept(order: Order, entry: Entry) -> Event | None:
-    """Return the answer that is kept, None where there is none that this version can read."""
-    if not entry.reply:
-        return None
-    try:
-        return event_from_reply(order.asked, entry.reply)
-    except ValueError:
-        return None
-
-
-def _is_pending(event: Event) -> bool:
-    return event.conferencing is not None and event.conferencing.state is State.PENDING
 
 
 def _metadata_of(error: Exception | None) -> Mapping[str, str]:

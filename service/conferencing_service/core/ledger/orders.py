@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from conferencing_service.core.ledger.entry import Key, Target
 from conferencing_service.core.model import Event
 from conferencing_service.core.upstream import CalendarUpstream
+from conferencing_service.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Effect:
     """A write that passed every check and is about to be sent.
 
@@ -28,7 +29,7 @@ class Effect:
     expected: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Order:
     """What a caller wants done at most once.
 
@@ -51,7 +52,7 @@ class Order:
     complete: Callable[[Event], Awaitable[Event]]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What a request did, and whether it had been answered before."""
 

@@ -7,33 +7,40 @@ nobody else could tell them again.
 
 from __future__ import annotations
 
-import bisect
+import enum
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from json.encoder import encode_basestring
+from typing import Any, TypeAlias
 
-from conferencing_service.core.ledger.plain import from_plain, to_plain
+from conferencing_service.core.ledger.plain import (
+    SHAPES,
+    ByClass,
+    Shape,
+    from_plain,
+    text_of,
+    to_plain,
+)
 from conferencing_service.core.model import Event
 
-_SAME = 0
+Json: TypeAlias = str
+
+_SAME: Json = "0"
 _SHORTEST = 4
 """How long a text is at least that is looked for within others."""
 
 
-def reply_from_event(asked: Event, answer: Event) -> str:
-    """Return, as JSON, how an answer differs from what was asked."""
-    plain = to_plain(asked)
-    change = _difference(plain, to_plain(answer), _Words(plain))
-    return json.dumps(change, separators=(",", ":"), ensure_ascii=False)
+def reply_from_event(asked: Event, answer: Event) -> Json:
+    """Return how an answer differs from what was asked."""
+    return _difference(asked, answer, _Words(asked))
 
 
-def event_from_reply(asked: Event, reply: str) -> Event:
+def event_from_reply(asked: Event, reply: Json) -> Event:
     """Return the answer that a reply was made from.
 
     Raises ValueError where the reply does not fit: it was made by another version.
     """
-    plain = to_plain(asked)
-    match from_plain(_changed(plain, json.loads(reply), _Words(plain))):
+    match from_plain(_changed(to_plain(asked), json.loads(reply), _Words(asked))):
         case Event() as event:
             return event
         case _:
@@ -44,35 +51,32 @@ class _Words:
     """The texts of a request, the longest first: replies refer to them by their number.
 
     Args:
-        plain: the request.
+        asked: the request.
     """
 
-    def __init__(self, plain: Any) -> None:
-        self._texts = sorted(set(_texts_in(plain)), key=lambda text: (-len(text), text))
-        self._parts: dict[str, list[str | int]] = {
-            text: [number] for number, text in enumerate(self._texts)
-        }
+    def __init__(self, asked: Event) -> None:
+        texts: set[str] = set()
+        _note_texts(asked, texts)
+        texts.discard("")
+        self._texts = sorted(sorted(texts), key=len, reverse=True)
+        self._numbers = {text: number for number, text in enumerate(self._texts)}
+        self._within = [
+            (number, text) for number, text in enumerate(self._texts) if len(text) >= _SHORTEST
+        ]
 
     def taken_out(self, text: str) -> list[str | int]:
         """Return a text as parts: what is new in it, and the numbers of what is not."""
-        if text not in self._parts:
-            self._parts[text] = self._parts_of(text)
-        return self._parts[text]
+        if text in self._numbers:
+            return [self._numbers[text]]
+        parts: list[str | int] = [text]
+        for number, known in self._within:
+            if known in text:
+                parts = [piece for part in parts for piece in _pieces(part, known, number)]
+        return parts
 
     def put_back(self, parts: list[Any]) -> str:
         """Return the text of parts; raises ValueError where a number is of another request."""
         return "".join(map(self._text_of, parts))
-
-    def _parts_of(self, text: str) -> list[str | int]:
-        parts: list[str | int] = [text]
-        first = bisect.bisect_left(self._texts, -len(text), key=lambda each: -len(each))
-        for number in range(first, len(self._texts)):
-            known = self._texts[number]
-            if len(known) < _SHORTEST:
-                break
-            if known in text:
-                parts = [piece for part in parts for piece in _pieces(part, known, number)]
-        return parts
 
     def _text_of(self, part: Any) -> str:
         match part:
@@ -84,22 +88,35 @@ class _Words:
                 raise ValueError("the reply does not fit the request")
 
 
-def _texts_in(plain: Any) -> Iterator[str]:
-    """Yield every text of a plain form; the names of kinds are none."""
-    items: Iterable[Any] = ()
-    match plain:
-        case str() if plain:
-            yield plain
-        case list():
-            items = plain
-        case {"@": "map", "items": dict() as pairs}:
-            items = pairs.values()
-        case {"@": _, **fields}:
-            items = fields.values()
-        case _:
-            pass
-    for item in items:
-        yield from _texts_in(item)
+def _note_texts(value: Any, texts: set[str]) -> None:
+    """Note every text in a value; the names of fields and the keys of maps are none."""
+    for item in _parts[type(value)](value):
+        if type(item) is str:
+            texts.add(item)
+        else:
+            _note_texts(item, texts)
+
+
+def _parts_reader_of(kind: type[object]) -> Callable[[Any], Iterable[Any]]:
+    """Return what tells the texts and other values that a class's values are made of."""
+    if issubclass(kind, str):
+        return lambda value: (str(value),)
+    if issubclass(kind, tuple | list):
+        return lambda value: value
+    if issubclass(kind, Mapping):
+        return lambda value: value.values()
+    shape = SHAPES[kind]
+    if shape is None:
+        return lambda _value: ()
+    _names, defaults, values_of = shape
+    return lambda value: [
+        item
+        for item, default in zip(values_of(value), defaults, strict=True)
+        if item is not default and item != default
+    ]
+
+
+_parts = ByClass(_parts_reader_of)
 
 
 def _pieces(part: str | int, known: str, number: int) -> list[str | int]:
@@ -115,18 +132,34 @@ def _pieces(part: str | int, known: str, number: int) -> list[str | int]:
 # ---- Values that are new -------------------------------------------------------------------
 
 
-def _written(value: Any, words: _Words) -> Any:
+def _written(value: Any, words: _Words) -> Json:
     """Return a new value without the words of the request; what has any is told from objects."""
+    kind = type(value)
+    if kind is str:
+        parts = words.taken_out(value)
+        return encode_basestring(value) if parts == [value] else f'{{"text":{_listed(parts)}}}'
+    if (shape := SHAPES[kind]) is not None:
+        text = f'{{"of":{{"@":"{kind.__name__}"'
+        for name, default, item in zip(*shape[:2], shape.values_of(value), strict=True):
+            if item is not default and item != default:
+                text += f',"{name}":{_written(item, words)}'
+        return text + "}}"
     match value:
-        case str():
-            parts = words.taken_out(value)
-            return value if parts == [value] else {"text": parts}
-        case list():
-            return [_written(item, words) for item in value]
-        case dict():
-            return {"of": {name: _written(item, words) for name, item in value.items()}}
+        case enum.StrEnum():
+            return f'{{"of":{text_of(value)}}}'
+        case tuple() | list():
+            return f"[{','.join(_written(item, words) for item in value)}]"
+        case Mapping():
+            items = ",".join(
+                f"{encode_basestring(name)}:{_written(item, words)}" for name, item in value.items()
+            )
+            return f'{{"of":{{"@":"map","items":{{"of":{{{items}}}}}}}}}'
         case _:
-            return value
+            return text_of(value)
+
+
+def _listed(items: Sequence[str | int]) -> Json:
+    return f"[{','.join(encode_basestring(item) if isinstance(item, str) else str(item) for item in items)}]"
 
 
 def _read(written: Any, words: _Words) -> Any:
@@ -146,28 +179,56 @@ def _read(written: Any, words: _Words) -> Any:
 # ---- Values that changed -------------------------------------------------------------------
 
 
-def _difference(old: Any, new: Any, words: _Words) -> Any:
-    if old == new and type(old) is type(new):
-        return _SAME
+def _difference(old: Any, new: Any, words: _Words) -> Json:
+    kind = type(new)
+    if kind is type(old):
+        if (shape := SHAPES[kind]) is not None:
+            return _fields_difference(shape, old, new, words)
+        if old == new:
+            return _SAME
     match old, new:
-        case dict(), dict():
-            changes = {
-                name: _difference(old[name], value, words)
-                if name in old
-                else {"is": _written(value, words)}
-                for name, value in new.items()
-            }
-            return {
-                "in": {name: change for name, change in changes.items() if change != _SAME},
-                "out": [name for name in old if name not in new],
-            }
-        case list(), list():
-            return {"each": _items_difference(old, new, words)}
+        case Mapping(), Mapping():
+            return f'{{"in":{{"items":{_items_difference(old, new, words)}}},"out":[]}}'
+        case ((tuple() | list()), (tuple() | list())):
+            return f'{{"each":{_each_difference(old, new, words)}}}'
         case _:
-            return {"is": _written(new, words)}
+            return f'{{"is":{_written(new, words)}}}'
 
 
-def _items_difference(old: list[Any], new: list[Any], words: _Words) -> list[Any]:
+def _fields_difference(shape: Shape, old: Any, new: Any, words: _Words) -> Json:
+    changes, gone = [], []
+    for name, default, before, after in zip(
+        *shape[:2], shape.values_of(old), shape.values_of(new), strict=True
+    ):
+        if before is after:
+            continue
+        if after is default or after == default:
+            if before != default:
+                gone.append(name)
+        elif before is default or before == default:
+            changes.append(f'"{name}":{{"is":{_written(after, words)}}}')
+        elif (change := _difference(before, after, words)) != _SAME:
+            changes.append(f'"{name}":{change}')
+    return _in(changes, gone)
+
+
+def _items_difference(old: Mapping[str, Any], new: Mapping[str, Any], words: _Words) -> Json:
+    changes = []
+    for name, item in new.items():
+        if name not in old:
+            changes.append(f'{encode_basestring(name)}:{{"is":{_written(item, words)}}}')
+        elif (change := _difference(old[name], item, words)) != _SAME:
+            changes.append(f"{encode_basestring(name)}:{change}")
+    return _in(changes, [name for name in old if name not in new])
+
+
+def _in(changes: Sequence[Json], gone: Sequence[str]) -> Json:
+    if not changes and not gone:
+        return _SAME
+    return f'{{"in":{{{",".join(changes)}}},"out":{_listed(gone)}}}'
+
+
+def _each_difference(old: Sequence[Any], new: Sequence[Any], words: _Words) -> Json:
     """Return what a list is made of: an old item by its place and what changed, or a new one.
 
     Upstreams add people to a list, the organizer among them, so guests are known by their address.
@@ -175,17 +236,18 @@ def _items_difference(old: list[Any], new: list[Any], words: _Words) -> list[Any
     places = {_address(item): place for place, item in enumerate(old)}
     parts: list[Any] = []
     for index, item in enumerate(new):
-        place = places.get(_address(item)) if _address(item) else index
+        address = _address(item)
+        place = places.get(address) if address else index
         if place is None or place >= len(old):
-            parts.append({"is": _written(item, words)})
+            parts.append(f'{{"is":{_written(item, words)}}}')
         else:
-            parts.append([place, _difference(old[place], item, words)])
-    return parts
+            parts.append(f"[{place},{_difference(old[place], item, words)}]")
+    return f"[{','.join(parts)}]"
 
 
 def _address(item: Any) -> str:
-    address = item.get("email") if isinstance(item, dict) else None
-    return address.lower() if isinstance(address, str) else ""
+    address: str = getattr(item, "email", "")
+    return address.lower()
 
 
 def _changed(old: Any, change: Any, words: _Words) -> Any:
