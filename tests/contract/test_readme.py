@@ -353,7 +353,9 @@ def test_what_is_said_of_retries_and_gates_is_what_the_code_does():
     assert f"half of at least {enough} attempts within {window:g} seconds fail" in promised
     assert "for at least three grants or for want of a connection" in promised
     assert f"at once for {default_in(CircuitBreaker, 'open_seconds'):g} seconds" in promised
-    (gates,) = re.findall(r"kept a request from leaving: ([^.]+)\.", words_of("Traces, logs and metrics"))
+    (gates,) = re.findall(
+        r"kept a request from leaving: ([^.]+)\.", words_of("Traces, logs and metrics")
+    )
     assert set(code(gates)) == set(Gate)
 
 
