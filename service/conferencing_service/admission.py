@@ -46,6 +46,10 @@ class Admission:
             self._active += 1
         else:
             await self._place(is_write=is_write)
+            if is_write and self._no_writes:
+                # It was handed its place in the very turn in which writes came to an end.
+                self._pass_on()
+                raise ShuttingDown
         self.calls[method] += 1
 
     def leave(self, method: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -60,8 +59,7 @@ class Pulse:
         """Look no more."""
         for task in self._tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def look(self) -> None:
         """Look once, at everything; before that, the names that depend on it are not there."""
@@ -71,9 +69,12 @@ class Pulse:
     async def _keep_looking(self) -> None:
         for number in itertools.count(1):
             await self._sleep(_LOOK)
-            await self._look_at_upstreams()
-            if number % _LOOKS_PER_PROBE == 0:
-                await self._look_at_ledger()
+            try:
+                await self._look_at_upstreams()
+                if number % _LOOKS_PER_PROBE == 0:
+                    await self._look_at_ledger()
+            except Exception:  # noqa: BLE001 - the next look has to come
+                _log.exception("a look at the ledger or the upstream broke")
 
     async def _look_at_upstreams(self) -> None:
         for upstream, is_let_through in self._watched.items():
@@ -94,6 +95,9 @@ class Pulse:
             async with asyncio.timeout(_PROBE):
                 await self._store.probe()
         except (StoreUnavailable, TimeoutError):
+            return False
+        except Exception:  # noqa: BLE001 - whatever it was, nothing was committed
+            _log.exception("the ledger's probe broke")
             return False
         return True
 

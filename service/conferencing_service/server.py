@@ -181,9 +181,7 @@ class Server:
     async def start(self) -> int:
         """Listen and serve; return the port. Raises SettingsError when it cannot listen."""
         if self._metrics is not None:
-            self._metrics.watch_calls(
-                lambda: self._admission.calls, lambda: self._admission.pending
-            )
+            self._metrics.watch_calls(self._admission.calls.copy, lambda: self._admission.pending)
             self._counting.enter_context(self._metrics.counting_alerts())
         try:
             await self._health.serve()

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from conferencing_service.core.compatibility import CrossPlatformPolicy
 
+_EVERYWHERE = frozenset({"0.0.0.0", "[::]", "::"})  # noqa: S104 - compared, not listened at
 _HOST = re.compile(r"[0-9a-z.:-]+")
 
 REGIONS = {"us": "https://api.us.nylas.com", "eu": "https://api.eu.nylas.com"}
@@ -217,6 +218,26 @@ class Settings(BaseSettings):
             raise ValueError(
                 "CONFERENCING_NYLAS_API_KEY and CONFERENCING_NYLAS_API_KEY_FILE exclude each other"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_apart(self) -> Self:
+        """Refuse two listeners in one place: processes that share ports would share these as well."""
+        taken: list[tuple[str, str, range]] = []
+        for name, listen, ports in (
+            ("CONFERENCING_LISTEN", self.listen, 1),
+            ("CONFERENCING_HEALTH_LISTEN", self.health_listen, 1),
+            ("CONFERENCING_PROMETHEUS_LISTEN", self.prometheus_listen, self.processes),
+        ):
+            if listen is None or listen.endswith(":0"):
+                continue
+            host, _colon, port = listen.rpartition(":")
+            places = range(int(port), int(port) + ports)
+            for other, where, occupied in taken:
+                same_host = host == where or {host, where} & _EVERYWHERE
+                if same_host and max(places[0], occupied[0]) <= min(places[-1], occupied[-1]):
+                    raise ValueError(f"{name}: is where {other} listens")
+            taken.append((name, host, places))
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,9 @@ SDK reads by itself, but for those that choose an exporter, which come by the se
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 import uuid
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -34,7 +37,7 @@ from opentelemetry.sdk.trace.export import (
     SimpleSpanProcessor,
 )
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import Span, Tracer
+from opentelemetry.trace import NonRecordingSpan, Span, Tracer
 from prometheus_client import (
     GC_COLLECTOR,
     CollectorRegistry,
@@ -54,6 +57,9 @@ UPSTREAM_REQUEST_ID = "upstream.request_id"
 
 _SERVICE = "conferencing-service"
 _INSTANCE = str(uuid.uuid4())
+_LAST_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 def tracer_provider_for(exporter: Exporter, *processors: SpanProcessor) -> TracerProvider:
@@ -104,7 +110,8 @@ class SparingTracer(Tracer):
     ) -> AbstractContextManager[Span]:
         """Open a span for the block, or hand on the one around it, unrecorded as it is."""
         around = trace.get_current_span()
-        if not around.is_recording() and around.get_span_context().is_valid:
+        # One that has ended does not record either: what outlives its RPC still has spans of its own.
+        if isinstance(around, NonRecordingSpan) and around.get_span_context().is_valid:
             return nullcontext(around)
         return self._tracer.start_as_current_span(name, *choices, **named)
 
@@ -134,9 +141,18 @@ class Telemetry:
         return SparingTracer(self.spans.get_tracer(name, __version__))
 
     def shutdown(self) -> None:
-        """Send what is left; no later than an exporter's own time-out."""
-        self.spans.shutdown()
-        self.meters.shutdown()
+        """Send what is left, within ten seconds: a receiver that does not answer is not waited for."""
+        until = time.monotonic() + _LAST_SECONDS
+        sending = [
+            threading.Thread(target=shutdown, daemon=True)
+            for shutdown in (self.spans.shutdown, self.meters.shutdown)
+        ]
+        for thread in sending:
+            thread.start()
+        for thread in sending:
+            thread.join(max(0.0, until - time.monotonic()))
+        if any(thread.is_alive() for thread in sending):
+            _log.warning("spans or metrics that were left could not be sent in time")
 
 
 class Meters:

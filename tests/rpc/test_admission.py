@@ -107,6 +107,21 @@ async def test_the_last_place_in_line_is_the_last() -> None:
     assert admission.pending == 0
 
 
+async def test_no_write_gets_its_place_in_the_turn_in_which_writes_end() -> None:
+    admission = Admission(1, 2)
+    await admission.enter("m", is_write=False)
+    write = asyncio.create_task(admission.enter("m", is_write=True))
+    read = asyncio.create_task(admission.enter("m", is_write=False))
+    await asyncio.sleep(0)
+    admission.leave("m")
+    admission.refuse_writes()
+    with pytest.raises(ShuttingDown):
+        await write
+    # Its place went on to the next.
+    await asyncio.wait_for(read, 1)
+    assert admission.calls["m"] == 1
+
+
 # ---- What callers see ----------------------------------------------------------------------
 
 

@@ -54,6 +54,21 @@ async def test_a_ledger_that_cannot_commit_takes_readiness_and_nothing_else(
     await real.aclose()
 
 
+async def test_a_probe_that_breaks_is_told_and_made_again(
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken() -> None:
+        raise RuntimeError("as the test says")
+
+    real = await open_store(f"sqlite://{tmp_path}/ledger/ledger.sqlite")
+    store = FaultyStore(real, step="probe", trouble=Trouble.CALLBACK, callback=broken, times=1)
+    async with serving(sandbox.url, store=store) as service:
+        await told(service, "readiness", NOT_SERVING)
+        await told(service, "readiness", SERVING)
+    assert "the ledger's probe broke" in caplog.messages
+    await real.aclose()
+
+
 async def test_a_vendor_that_is_down_takes_its_own_name_and_nothing_else(
     unused_tcp_port: int,
 ) -> None:

@@ -252,8 +252,8 @@ def test_one_grant_can_be_chosen(sandbox, google, microsoft):
 
 
 def test_a_grant_that_does_not_exist_is_no_error_and_its_calls_are_shown(sandbox):
-    sandbox.demo("nobody").listed()
-    shown = page(sandbox, "nobody")
+    sandbox.demo("unheard-of-by-any-test").listed()
+    shown = page(sandbox, "unheard-of-by-any-test")
     assert "There is no grant" in shown.text
     assert [row["Status"][:3] for row in shown.tables["REST calls"]] == ["404"]
 

@@ -495,3 +495,33 @@ def test_the_files_of_tls_are_read_from_their_variables(monkeypatch: pytest.Monk
     assert settings.tls_cert_file == Path("/run/tls.crt")
     assert settings.tls_key_file == Path("/run/tls.key")
     assert settings.tls_client_ca_file == Path("/run/ca.crt")
+
+
+# ---- Ports ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"CONFERENCING_HEALTH_LISTEN": "127.0.0.1:50051"}, "CONFERENCING_HEALTH_LISTEN"),
+        ({"CONFERENCING_HEALTH_LISTEN": "0.0.0.0:50051"}, "CONFERENCING_HEALTH_LISTEN"),
+        ({"CONFERENCING_PROMETHEUS_LISTEN": "127.0.0.1:50051"}, "CONFERENCING_PROMETHEUS_LISTEN"),
+        (
+            {"CONFERENCING_PROMETHEUS_LISTEN": "[::]:50049", "CONFERENCING_PROCESSES": "3"},
+            "CONFERENCING_PROMETHEUS_LISTEN",
+        ),
+    ],
+)
+def test_two_listeners_in_one_place_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    line = refused(monkeypatch, **variables)
+    assert line == f"{named}: is where CONFERENCING_LISTEN listens"
+
+
+def test_listeners_apart_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFERENCING_LISTEN", "127.0.0.1:0")
+    monkeypatch.setenv("CONFERENCING_HEALTH_LISTEN", "127.0.0.1:0")
+    monkeypatch.setenv("CONFERENCING_PROMETHEUS_LISTEN", "127.0.0.1:50049")
+    monkeypatch.setenv("CONFERENCING_PROCESSES", "3")
+    assert settings_from_environment().processes == 3

@@ -84,7 +84,7 @@ class Resumer:
             try:
                 await step()
             except StoreUnavailable:
-                _log.warning("the ledger's store cannot be reached", extra={"alert": "ledger"})
+                _log.error("the ledger's store cannot be reached", extra={"alert": "ledger"})
             except Exception:  # noqa: BLE001 - the next time may do better, and has to come
                 _log.exception("a step of the resumer broke")
             # Replicas that began together are not to ask together for good.
