@@ -31,6 +31,11 @@ class Admission:
         """How many calls of each method have a place."""
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no call has a place or waits for one."""
+        return not self._active and not self._pending
+
+    @property
     def pending(self) -> int:
         """How many calls wait for a place."""
         return len(self._pending)

@@ -2,7 +2,8 @@
 
 `RpcInterceptor` wraps each handler of the service once, in layers: tracing (outermost) sees the
 final code of every ending; context gives the handler its `Call`; the error net turns exceptions
-into statuses; admission (innermost) gives it a place among the calls under way. Health and reflection are left as they are.
+into statuses; admission (innermost) gives it a place among the calls under way. Health and
+reflection are left as they are.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from opentelemetry.trace import SpanKind, Tracer
 
 from conferencing_service import telemetry
 from conferencing_service.admission import WRITES, Admission
+from conferencing_service.call_report import CallReport
 from conferencing_service.core.errors import ConferencingError, InvalidField, Violation
 from conferencing_service.core.model import Reason
 from conferencing_service.core.upstream import Call, Clock
-from conferencing_service.reports import CallReport
 from conferencing_service.status import code_of, status_from_error
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from conferencing_service import __version__
 from conferencing_service.admission import Admission
+from conferencing_service.call_report import CallReport
 from conferencing_service.core.completion import Completion
 from conferencing_service.core.conferences import Conferences
 from conferencing_service.core.effects import Effects
@@ -33,7 +34,6 @@ from conferencing_service.ledger_parts import OpenStore, ledger_parts, opened_le
 from conferencing_service.metrics import Metrics, request_histogram
 from conferencing_service.port import Port
 from conferencing_service.pulse import Pulse
-from conferencing_service.reports import CallReport
 from conferencing_service.servicer import ConferencingServicer
 from conferencing_service.settings import Settings, SettingsError
 from conferencing_service.telemetry import Telemetry
@@ -50,6 +50,8 @@ NYLAS = "nylas"
 
 # Seconds before the end of the grace in which callers are told how their calls ended.
 _LAST_WORDS = 2.0
+# A message of the largest size may take this long to arrive.
+_IDLE_LOOKS, _IDLE_PAUSE = 20, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +214,17 @@ class Server:
         self._effects.draining = True
         self._stopping.set()
         stopped = asyncio.create_task(self._port.close(grace))
+        idle = asyncio.create_task(self._idle())
         # Handlers first: one that is still checking may begin a write.
         until = asyncio.get_running_loop().time() + grace - min(_LAST_WORDS, grace / 4)
-        await asyncio.wait({stopped}, timeout=until - asyncio.get_running_loop().time())
+        await asyncio.wait(
+            {stopped, idle},
+            timeout=until - asyncio.get_running_loop().time(),
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if idle.done():
+            await self._port.close(0)
+        idle.cancel()
         left = await self._effects.drain(max(0.0, until - asyncio.get_running_loop().time()))
         if left:
             _log.warning("writes under way were cut off at shutdown", extra={"writes": left})
@@ -224,6 +234,17 @@ class Server:
         await self._resumer.stop()
         await self._pulse.stop()
         self._counting.close()
+
+    async def _idle(self) -> None:
+        """Return when no handler has been at work for a moment.
+
+        What gRPC still waits for then has sent no message, or was lost on its way to a handler. It
+        is ended, which says UNAVAILABLE and is true, while its caller has time to repeat it.
+        """
+        looks = 0
+        while looks < _IDLE_LOOKS:
+            await asyncio.sleep(_IDLE_PAUSE)
+            looks = looks + 1 if self._admission.is_idle else 0
 
 
 def page_key_of(api_key: SecretStr) -> bytes:

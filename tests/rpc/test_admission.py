@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
+from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
 from conferencing_service.admission import Admission
@@ -177,6 +178,17 @@ async def test_at_the_end_no_write_begins_and_what_is_under_way_ends_well(
         assert (await under_way).event.id
         assert (await read).verdicts
     assert Counter(google.effects())["event_created"] == 1
+
+
+async def test_a_call_that_no_handler_has_is_not_waited_for(sandbox: Sandbox) -> None:
+    """It has sent no message, or gRPC has lost it on its way; its caller is to repeat it in time."""
+    async with serving(sandbox.url) as service:
+        begun = service.channel.stream_unary("/conferencing.v1.ConferencingService/DeleteEvent")()
+        # On the same connection, so that it has arrived as well.
+        await service.call(s.CheckCompatibilityRequest(platform=c.PLATFORM_GOOGLE))
+        async with asyncio.timeout(20):
+            await service.server.stop(120.0)
+        assert await begun.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_while_balancers_take_note_calls_are_still_taken(

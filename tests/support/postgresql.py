@@ -9,6 +9,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -127,7 +128,7 @@ class PostgreSql:
 def postgresql() -> Iterator[PostgreSql]:
     """A server that runs; skips the test where PostgreSQL is not installed."""
     programs, owner = _programs(), _owner()
-    home = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    home = Path(tempfile.mkdtemp(prefix="postgresql-", dir=_reachable_folder()))
     server = PostgreSql(programs, home, _free_port())
     try:
         os.chown(home, *owner)
@@ -137,6 +138,15 @@ def postgresql() -> Iterator[PostgreSql]:
     finally:
         server.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _reachable_folder() -> Path:
+    """A folder for temporary files that the server's own user can get into; root's TMPDIR may be private."""
+    for folder in (Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp")):
+        way = (folder.resolve(), *folder.resolve().parents)
+        if os.geteuid() != 0 or all(each.stat().st_mode & stat.S_IXOTH for each in way):
+            return folder
+    return missing("PostgreSQL", "its user can get into no folder for temporary files")
 
 
 def _programs() -> Path:
