@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import enum
-import ipaddress
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Self
@@ -15,11 +13,17 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from conferencing_service.core.compatibility import CrossPlatformPolicy
+from conferencing_service.setting_checks import (
+    ALGORITHMS,
+    REGIONS,
+    base_url_of_region,
+    check_key_source,
+    check_ledger_url,
+    check_listen,
+    words_of,
+)
 
 _EVERYWHERE = frozenset({"0.0.0.0", "[::]", "::"})  # noqa: S104 - compared, not listened at
-_HOST = re.compile(r"[0-9a-z.:-]+")
-
-REGIONS = {"us": "https://api.us.nylas.com", "eu": "https://api.eu.nylas.com"}
 
 
 class SettingsError(Exception):
@@ -66,6 +70,11 @@ class Settings(BaseSettings):
 
     nylas_api_key_file: Path | None = None
     """A file that holds the key."""
+
+    upstream_hosts: Annotated[tuple[str, ...], NoDecode] = tuple(
+        urlsplit(url).netloc for url in REGIONS.values()
+    )
+    """The hosts that the API key may be sent to, beside loopback; exact names with commas."""
 
     cross_platform_autocreate: CrossPlatformPolicy = CrossPlatformPolicy.REFUSE
     """Whether a conference grant of another platform may host."""
@@ -137,6 +146,36 @@ class Settings(BaseSettings):
     tls_client_ca_file: Path | None = None
     """Authorities of callers' certificates, in PEM; set, a caller without one is not let in."""
 
+    allow_unauthenticated_callers: bool = False
+    """Listen off loopback though callers need neither a certificate nor a token."""
+
+    policy_file: Path | None = None
+    """Who may do what, in TOML; read anew when it changes."""
+
+    jwt_issuer: str | None = None
+    """Whose tokens are taken; set, callers need one, or a certificate that the policy names."""
+
+    jwt_audience: str | None = None
+    """For whom tokens have to be made."""
+
+    jwt_algorithms: Annotated[tuple[str, ...], NoDecode] = ("RS256", "ES256")
+    """How tokens may be signed, with commas."""
+
+    jwt_jwks: str | None = None
+    """The keys that tokens are signed with: a file or an https URL of a JWK set."""
+
+    jwt_leeway: Annotated[float, Field(ge=0, le=300)] = 60.0
+    """Seconds by which clocks may differ."""
+
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    """How many connections a process keeps; more are closed at once."""
+
+    handshake_timeout: Annotated[float, Field(gt=0, le=120)] = 5.0
+    """Seconds that a connection has for its handshakes, TLS and HTTP/2."""
+
+    ledger_keys_file: Path | None = None
+    """Keys that answers in the ledger are encrypted with, the first; and decrypted, all."""
+
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
 
@@ -179,17 +218,31 @@ class Settings(BaseSettings):
     @field_validator("listen", "sandbox_listen", "health_listen", "prometheus_listen")
     @classmethod
     def _host_and_port(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        host, colon, port = value.rpartition(":")
-        if not (host and colon and port.isdecimal() and int(port) < 65_536):
-            raise ValueError("must be HOST:PORT")
+        if value is not None:
+            check_listen(value)
         return value
 
     @field_validator("nylas_region")
     @classmethod
     def _region(cls, value: str | None) -> str | None:
         return None if value is None else base_url_of_region(value)
+
+    @field_validator("upstream_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: object) -> object:
+        return words_of(value.lower()) if isinstance(value, str) else value
+
+    @field_validator("jwt_algorithms", mode="before")
+    @classmethod
+    def _algorithms(cls, value: object) -> object:
+        return words_of(value, allowed=ALGORITHMS) if isinstance(value, str) else value
+
+    @field_validator("jwt_jwks")
+    @classmethod
+    def _keys(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_key_source(value)
+        return value
 
     @field_validator("otlp_endpoint", "otlp_traces_endpoint", "otlp_metrics_endpoint")
     @classmethod
@@ -251,6 +304,25 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _whole_authentication(self) -> Self:
+        tokens = {
+            "CONFERENCING_JWT_ISSUER": self.jwt_issuer,
+            "CONFERENCING_JWT_AUDIENCE": self.jwt_audience,
+            "CONFERENCING_JWT_JWKS": self.jwt_jwks,
+        }
+        missing = [name for name, value in tokens.items() if value is None]
+        if missing and len(missing) < len(tokens):
+            raise ValueError(f"{missing[0]}: is needed with the other CONFERENCING_JWT settings")
+        if not missing and self.policy_file is None:
+            raise ValueError("CONFERENCING_JWT_ISSUER: needs CONFERENCING_POLICY_FILE")
+        if self.policy_file is not None and missing and self.tls_client_ca_file is None:
+            raise ValueError(
+                "CONFERENCING_POLICY_FILE: needs callers that are known, by "
+                "CONFERENCING_TLS_CLIENT_CA_FILE or CONFERENCING_JWT_ISSUER"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _default_below_most(self) -> Self:
         if self.default_deadline > self.max_deadline:
             raise ValueError(
@@ -303,49 +375,6 @@ class Settings(BaseSettings):
             )
             raise SettingsError(f"{variable}: the key is empty or holds characters that no key has")
         return SecretStr(key)
-
-
-def base_url_of_region(region: str) -> str:
-    """Return the base URL of a region's name or URL; raises ValueError."""
-    if region in REGIONS:
-        return REGIONS[region]
-    try:
-        parts = urlsplit(region)
-        host, _port = parts.hostname or "", parts.port
-    except ValueError:
-        host, parts = "", None
-    if (
-        parts is None
-        or not _HOST.fullmatch(host)
-        or "@" in parts.netloc
-        or parts.path.strip("/")
-        or parts.query
-        or parts.fragment
-        or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
-    ):
-        raise ValueError("must be us, eu, or an https URL without a path (http on loopback)")
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def check_ledger_url(url: str) -> None:
-    """Raise ValueError where a URL names no store."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises where it is none
-    except ValueError:
-        parts = urlsplit("")
-    names_file = parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/")
-    names_server = parts.scheme in {"postgresql", "postgres"} and parts.path.strip("/")
-    if not names_file and not names_server:
-        raise ValueError("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine and no other can reach it."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def settings_from_environment() -> Settings:

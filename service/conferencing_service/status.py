@@ -110,6 +110,19 @@ STATUSES: Mapping[Reason, tuple[grpc.StatusCode, str]] = {
         _Code.UNAVAILABLE,
         "This server is about to stop; nothing was written. Repeat the same request.",
     ),
+    Reason.CREDENTIALS_MISSING: (
+        _Code.UNAUTHENTICATED,
+        "The call carries no credentials; send a bearer token or present a client certificate.",
+    ),
+    Reason.CREDENTIALS_INVALID: (
+        _Code.UNAUTHENTICATED,
+        "The bearer token is not good; fetch a new one.",
+    ),
+    Reason.RPC_NOT_ALLOWED: (_Code.PERMISSION_DENIED, "The caller may not use this RPC."),
+    Reason.QUOTA_EXCEEDED: (
+        _Code.RESOURCE_EXHAUSTED,
+        "The caller has used up a quota of its own; nothing was written.",
+    ),
     Reason.NOT_STARTED: (
         _Code.DEADLINE_EXCEEDED,
         "Too little of the deadline was left to start; nothing was written.",

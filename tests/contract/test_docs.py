@@ -27,7 +27,8 @@ from conferencing_service.core.grants import FACTS_SECONDS
 from conferencing_service.core.model import Reason
 from conferencing_service.sandbox.grants import seeds
 from conferencing_service.sandbox.settings import SandboxSettings
-from conferencing_service.settings import REGIONS, MarkerKey, Settings
+from conferencing_service.setting_checks import REGIONS
+from conferencing_service.settings import MarkerKey, Settings
 from conferencing_service.status import STATUSES
 from conferencing_service.upstreams.bulkhead import Bulkhead
 from conferencing_service.upstreams.nylas.capabilities import NYLAS

@@ -10,14 +10,12 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from conferencing_service.core.compatibility import CrossPlatformPolicy
+from conferencing_service.setting_checks import base_url_of_region, check_ledger_url, is_loopback
 from conferencing_service.settings import (
     Exporter,
     MarkerKey,
     Settings,
     SettingsError,
-    base_url_of_region,
-    check_ledger_url,
-    is_loopback,
     settings_from_environment,
 )
 
@@ -113,6 +111,18 @@ def test_without_an_environment_there_are_defaults() -> None:
         ("CONFERENCING_PROMETHEUS_LISTEN", "[::1]:9464", "prometheus_listen", "[::1]:9464"),
         ("OTEL_METRICS_EXPORTER", "console", "metrics_exporter", Exporter.CONSOLE),
         ("CONFERENCING_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("CONFERENCING_UPSTREAM_HOSTS", "A.example, b:8", "upstream_hosts", ("a.example", "b:8")),
+        (
+            "CONFERENCING_ALLOW_UNAUTHENTICATED_CALLERS",
+            "true",
+            "allow_unauthenticated_callers",
+            True,
+        ),
+        ("CONFERENCING_JWT_ALGORITHMS", "EdDSA,PS512", "jwt_algorithms", ("EdDSA", "PS512")),
+        ("CONFERENCING_JWT_LEEWAY", "0", "jwt_leeway", 0.0),
+        ("CONFERENCING_MAX_CONNECTIONS", "9", "max_connections", 9),
+        ("CONFERENCING_HANDSHAKE_TIMEOUT", "1", "handshake_timeout", 1.0),
+        ("CONFERENCING_LEDGER_KEYS_FILE", "/run/keys", "ledger_keys_file", Path("/run/keys")),
         ("CONFERENCING_SANDBOX_LISTEN", "127.0.0.1:0", "sandbox_listen", "127.0.0.1:0"),
         ("CONFERENCING_SANDBOX_DATABASE", "/data/s.db", "sandbox_database", "/data/s.db"),
         ("CONFERENCING_SANDBOX_FAULTS", '{"faults": []}', "sandbox_faults", '{"faults": []}'),
@@ -135,7 +145,8 @@ def test_every_setting_has_a_variable_that_is_tested_above() -> None:
     }
     elsewhere = {
         *("nylas_api_key", "otlp_endpoint", "otlp_traces_endpoint", "otlp_metrics_endpoint"),
-        *("tls_cert_file", "tls_key_file", "tls_client_ca_file"),
+        *("tls_cert_file", "tls_key_file", "tls_client_ca_file", "policy_file"),
+        *("jwt_issuer", "jwt_audience", "jwt_jwks"),
     }
     assert tested | elsewhere == set(Settings.model_fields)
 

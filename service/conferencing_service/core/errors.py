@@ -14,6 +14,10 @@
      +- LedgerUnavailable       nothing can be noted, so nothing was written
      +- Overloaded              this server has as many calls as it takes
      +- ShuttingDown            this server is about to stop and begins no more writes
+     +- CredentialsMissing      the caller did not say who it is
+     +- CredentialsInvalid      the caller said so with a token that is not good
+     +- RpcNotAllowed           the caller may not use this RPC
+     +- QuotaExceeded           the caller has used up a quota of its own
      +- NotStarted              too little time left to start a write
      +- UpstreamCredentials     our own key is refused
      +- UpstreamMalformed       the answer to a read cannot be read
@@ -149,6 +153,41 @@ class ShuttingDown(ConferencingError):
 
     def __init__(self, *, retry_after: float = 0.2) -> None:
         super().__init__(Reason.SHUTTING_DOWN, retry_after=retry_after)
+
+
+class CredentialsMissing(ConferencingError):
+    """The caller did not say who it is."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.CREDENTIALS_MISSING)
+
+
+class CredentialsInvalid(ConferencingError):
+    """The caller's token is not good; why is for the log alone."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.CREDENTIALS_INVALID)
+
+
+class RpcNotAllowed(ConferencingError):
+    """The caller may not use this RPC."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.RPC_NOT_ALLOWED)
+
+
+class QuotaExceeded(ConferencingError):
+    """The caller has used up a quota of its own; nothing was written.
+
+    Args:
+        quota: its name in the policy.
+        limit: how much it lets pass.
+        retry_after: seconds after which there is room again; None where waiting does not help.
+    """
+
+    def __init__(self, quota: str, limit: int, *, retry_after: float | None = None) -> None:
+        metadata = {"quota": quota, "limit": str(limit)}
+        super().__init__(Reason.QUOTA_EXCEEDED, metadata, retry_after=retry_after)
 
 
 class NotStarted(ConferencingError):

@@ -215,6 +215,29 @@ const (
 	//
 	//	{"reason": "SHUTTING_DOWN", "domain": "conferencing.v1", "metadata": {}}
 	ErrorReason_ERROR_REASON_SHUTTING_DOWN ErrorReason = 30
+	// UNAUTHENTICATED. The call carries no credentials that this service takes. Send a bearer token
+	// in `authorization`, or present a client certificate, as its operator says.
+	//
+	//	{"reason": "CREDENTIALS_MISSING", "domain": "conferencing.v1", "metadata": {}}
+	ErrorReason_ERROR_REASON_CREDENTIALS_MISSING ErrorReason = 31
+	// UNAUTHENTICATED. The bearer token is not good: expired, of another issuer or for another
+	// audience, or signed with a key or an algorithm that this service does not take. Which of these
+	// it is, is in this service's log alone. Fetch a new token.
+	//
+	//	{"reason": "CREDENTIALS_INVALID", "domain": "conferencing.v1", "metadata": {}}
+	ErrorReason_ERROR_REASON_CREDENTIALS_INVALID ErrorReason = 32
+	// PERMISSION_DENIED. The caller is known and may not use this RPC, or is in no policy of this
+	// service's. Ask its operator.
+	//
+	//	{"reason": "RPC_NOT_ALLOWED", "domain": "conferencing.v1", "metadata": {}}
+	ErrorReason_ERROR_REASON_RPC_NOT_ALLOWED ErrorReason = 33
+	// RESOURCE_EXHAUSTED, with `google.rpc.RetryInfo` where waiting helps. The caller has used up a
+	// quota of its own: `creates_per_minute`, `participants_per_event` or `concurrent_calls`. Nothing
+	// was written.
+	//
+	//	{"reason": "QUOTA_EXCEEDED", "domain": "conferencing.v1",
+	//	 "metadata": {"quota": "creates_per_minute", "limit": "60"}}
+	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 34
 )
 
 // Enum value maps for ErrorReason.
@@ -251,6 +274,10 @@ var (
 		28: "ERROR_REASON_LEDGER_UNAVAILABLE",
 		29: "ERROR_REASON_OVERLOADED",
 		30: "ERROR_REASON_SHUTTING_DOWN",
+		31: "ERROR_REASON_CREDENTIALS_MISSING",
+		32: "ERROR_REASON_CREDENTIALS_INVALID",
+		33: "ERROR_REASON_RPC_NOT_ALLOWED",
+		34: "ERROR_REASON_QUOTA_EXCEEDED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                0,
@@ -284,6 +311,10 @@ var (
 		"ERROR_REASON_LEDGER_UNAVAILABLE":         28,
 		"ERROR_REASON_OVERLOADED":                 29,
 		"ERROR_REASON_SHUTTING_DOWN":              30,
+		"ERROR_REASON_CREDENTIALS_MISSING":        31,
+		"ERROR_REASON_CREDENTIALS_INVALID":        32,
+		"ERROR_REASON_RPC_NOT_ALLOWED":            33,
+		"ERROR_REASON_QUOTA_EXCEEDED":             34,
 	}
 )
 
@@ -318,7 +349,7 @@ var File_conferencing_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_conferencing_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\"conferencing/v1/error_reason.proto\x12\x0fconferencing.v1*\xef\b\n" +
+	"\"conferencing/v1/error_reason.proto\x12\x0fconferencing.v1*\xfe\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12*\n" +
@@ -351,7 +382,11 @@ const file_conferencing_v1_error_reason_proto_rawDesc = "" +
 	" ERROR_REASON_REQUEST_IN_PROGRESS\x10\x1b\x12#\n" +
 	"\x1fERROR_REASON_LEDGER_UNAVAILABLE\x10\x1c\x12\x1b\n" +
 	"\x17ERROR_REASON_OVERLOADED\x10\x1d\x12\x1e\n" +
-	"\x1aERROR_REASON_SHUTTING_DOWN\x10\x1eb\x06proto3"
+	"\x1aERROR_REASON_SHUTTING_DOWN\x10\x1e\x12$\n" +
+	" ERROR_REASON_CREDENTIALS_MISSING\x10\x1f\x12$\n" +
+	" ERROR_REASON_CREDENTIALS_INVALID\x10 \x12 \n" +
+	"\x1cERROR_REASON_RPC_NOT_ALLOWED\x10!\x12\x1f\n" +
+	"\x1bERROR_REASON_QUOTA_EXCEEDED\x10\"b\x06proto3"
 
 var (
 	file_conferencing_v1_error_reason_proto_rawDescOnce sync.Once

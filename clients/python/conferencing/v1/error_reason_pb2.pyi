@@ -231,6 +231,33 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
 
         {"reason": "SHUTTING_DOWN", "domain": "conferencing.v1", "metadata": {}}
     """
+    ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 31
+    """UNAUTHENTICATED. The call carries no credentials that this service takes. Send a bearer token
+    in `authorization`, or present a client certificate, as its operator says.
+
+        {"reason": "CREDENTIALS_MISSING", "domain": "conferencing.v1", "metadata": {}}
+    """
+    ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 32
+    """UNAUTHENTICATED. The bearer token is not good: expired, of another issuer or for another
+    audience, or signed with a key or an algorithm that this service does not take. Which of these
+    it is, is in this service's log alone. Fetch a new token.
+
+        {"reason": "CREDENTIALS_INVALID", "domain": "conferencing.v1", "metadata": {}}
+    """
+    ERROR_REASON_RPC_NOT_ALLOWED: _ErrorReason.ValueType  # 33
+    """PERMISSION_DENIED. The caller is known and may not use this RPC, or is in no policy of this
+    service's. Ask its operator.
+
+        {"reason": "RPC_NOT_ALLOWED", "domain": "conferencing.v1", "metadata": {}}
+    """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 34
+    """RESOURCE_EXHAUSTED, with `google.rpc.RetryInfo` where waiting helps. The caller has used up a
+    quota of its own: `creates_per_minute`, `participants_per_event` or `concurrent_calls`. Nothing
+    was written.
+
+        {"reason": "QUOTA_EXCEEDED", "domain": "conferencing.v1",
+         "metadata": {"quota": "creates_per_minute", "limit": "60"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or failed.
@@ -455,5 +482,32 @@ Nothing was written. Repeat the same request: another replica, or this one's suc
 it.
 
     {"reason": "SHUTTING_DOWN", "domain": "conferencing.v1", "metadata": {}}
+"""
+ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 31
+"""UNAUTHENTICATED. The call carries no credentials that this service takes. Send a bearer token
+in `authorization`, or present a client certificate, as its operator says.
+
+    {"reason": "CREDENTIALS_MISSING", "domain": "conferencing.v1", "metadata": {}}
+"""
+ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 32
+"""UNAUTHENTICATED. The bearer token is not good: expired, of another issuer or for another
+audience, or signed with a key or an algorithm that this service does not take. Which of these
+it is, is in this service's log alone. Fetch a new token.
+
+    {"reason": "CREDENTIALS_INVALID", "domain": "conferencing.v1", "metadata": {}}
+"""
+ERROR_REASON_RPC_NOT_ALLOWED: ErrorReason.ValueType  # 33
+"""PERMISSION_DENIED. The caller is known and may not use this RPC, or is in no policy of this
+service's. Ask its operator.
+
+    {"reason": "RPC_NOT_ALLOWED", "domain": "conferencing.v1", "metadata": {}}
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 34
+"""RESOURCE_EXHAUSTED, with `google.rpc.RetryInfo` where waiting helps. The caller has used up a
+quota of its own: `creates_per_minute`, `participants_per_event` or `concurrent_calls`. Nothing
+was written.
+
+    {"reason": "QUOTA_EXCEEDED", "domain": "conferencing.v1",
+     "metadata": {"quota": "creates_per_minute", "limit": "60"}}
 """
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

@@ -1,0 +1,95 @@
+"""What the text of a setting has to look like, where a type does not say it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+_HOST = re.compile(r"[0-9a-z.:-]+")
+
+REGIONS = {"us": "https://api.us.nylas.com", "eu": "https://api.eu.nylas.com"}
+"""Where the Nylas API is, by region."""
+
+ALGORITHMS = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+"""Signatures of tokens whose verifying key cannot sign: RFC 7518, section 3.1, and RFC 8037."""
+
+
+def base_url_of_region(region: str) -> str:
+    """Return the base URL of a region's name or URL; raises ValueError."""
+    if region in REGIONS:
+        return REGIONS[region]
+    try:
+        parts = urlsplit(region)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", None
+    if (
+        parts is None
+        or not _HOST.fullmatch(host)
+        or "@" in parts.netloc
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+    ):
+        raise ValueError("must be us, eu, or an https URL without a path (http on loopback)")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def check_ledger_url(url: str) -> None:
+    """Raise ValueError where a URL names no store."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is none
+    except ValueError:
+        parts = urlsplit("")
+    names_file = parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/")
+    names_server = parts.scheme in {"postgresql", "postgres"} and parts.path.strip("/")
+    if not names_file and not names_server:
+        raise ValueError("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine and no other can reach it."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_listen(listen: str) -> None:
+    """Raise ValueError where a text names no host and port."""
+    host, colon, port = listen.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 65_536):
+        raise ValueError("must be HOST:PORT")
+
+
+def words_of(text: str, *, allowed: frozenset[str] | None = None) -> tuple[str, ...]:
+    """Return the words of a list with commas; raises ValueError where one is not allowed."""
+    words = tuple(word.strip() for word in text.split(","))
+    if not all(words):
+        raise ValueError("must be words with commas between them")
+    if allowed is not None and not set(words) <= allowed:
+        raise ValueError(f"must be some of {', '.join(sorted(allowed))}")
+    return words
+
+
+def check_key_source(source: str) -> None:
+    """Raise ValueError where a text names neither a file nor an https URL (http on loopback)."""
+    if "://" not in source:
+        return
+    try:
+        parts = urlsplit(source)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    is_plain = parts.scheme == "http" and is_loopback(host)
+    if (
+        not _HOST.fullmatch(host)
+        or "@" in parts.netloc
+        or not (parts.scheme == "https" or is_plain)
+    ):
+        raise ValueError("must be a path or an https URL (http on loopback)")
