@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from support.canaries import WATCH
 from support.postgresql import PostgreSql, postgresql
 from support.sandbox import Grant, Sandbox, running
 from support.service import Service, serving
+from support.tally import HEADING, counts_of, lines
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if counts := counts_of(config):
+        terminalreporter.section(HEADING)
+        for line in lines(counts):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def tally(pytestconfig: pytest.Config) -> Counter[str]:
+    """What this run counts, by name; printed at its end."""
+    return counts_of(pytestconfig)
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_leaves(tally: Counter[str]) -> Iterator[None]:
+    """After each test: what its callers said in confidence, its servers told to nobody."""
+    with WATCH.listening():
+        yield
+    planted, leaks = len(WATCH.private), WATCH.leaks()
+    WATCH.forget()
+    if planted:
+        tally["canaries planted"] += planted
+        tally["canaries found"] += len(leaks)
+    assert leaks == []
 
 
 @pytest.fixture(scope="session")

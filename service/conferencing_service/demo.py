@@ -25,11 +25,13 @@ from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import conferencing_service_pb2_grpc as s_grpc
 from conferencing.v1 import event_pb2 as e
+from conferencing_service.api_key import ApiKey
 from conferencing_service.embedded import API_KEY, SandboxProcess
 from conferencing_service.ledger_parts import ledger_beside_sandbox
-from conferencing_service.server import Vendor, listening
+from conferencing_service.server import listening
 from conferencing_service.settings import Settings
 from conferencing_service.telemetry import Telemetry
+from conferencing_service.vendor import Vendor
 
 Say = Callable[[str], None]
 _SECONDS = 20.0
@@ -54,7 +56,7 @@ async def _walk_through(settings: Settings, say: Say) -> int:
     exporter = InMemorySpanExporter()
     telemetry = Telemetry.of(settings, SimpleSpanProcessor(exporter))
     sandbox = await SandboxProcess.start(settings)
-    vendor = Vendor(sandbox.url, SecretStr(API_KEY))
+    vendor = Vendor(sandbox.url, ApiKey(SecretStr(API_KEY)))
     try:
         async with listening(settings, vendor, telemetry, reflection_on=False) as port:
             say(f"sandbox  {sandbox.url}\nserving  127.0.0.1:{port}\n")

@@ -1,9 +1,9 @@
-"""What happens round every RPC: span, context, error net, admission.
+"""What happens round every RPC: span, context, error net, gate, admission.
 
 `RpcInterceptor` wraps each handler of the service once, in layers: tracing (outermost) sees the
 final code of every ending; context gives the handler its `Call`; the error net turns exceptions
-into statuses; admission (innermost) gives it a place among the calls under way. Health and
-reflection are left as they are.
+into statuses; the gate asks who calls and whether that caller may; admission (innermost) gives it a
+place among the calls under way. Health and reflection are left as they are.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, Tracer
 
 from conferencing_service import telemetry
+from conferencing_service.access.audit import Audit
+from conferencing_service.access.gate import Gate
+from conferencing_service.access.named_grants import grants_named_by_rpcs
 from conferencing_service.admission import WRITES, Admission
 from conferencing_service.call_report import CallReport
+from conferencing_service.core.clock import Clock
 from conferencing_service.core.errors import ConferencingError, InvalidField, Violation
 from conferencing_service.core.model import Reason
-from conferencing_service.core.upstream import Call, Clock
+from conferencing_service.core.upstream import Call
 from conferencing_service.status import code_of, status_from_error
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -69,6 +73,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     Args:
         tracer: opens server spans.
         admission: gives calls their places.
+        gate: lets callers through; None where everybody who reaches the port may call.
+        audit: tells of writes.
         report: tells how they ended.
         default_seconds: what reads get when the caller sets no deadline.
         max_seconds: what reads get at most.
@@ -80,6 +86,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         *,
         tracer: Tracer,
         admission: Admission,
+        gate: Gate | None,
+        audit: Audit,
         report: CallReport,
         default_seconds: float,
         max_seconds: float,
@@ -87,6 +95,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     ) -> None:
         self._tracer = tracer
         self._admission = admission
+        self._gate = gate
+        self._named = grants_named_by_rpcs()
+        self._audit = audit
         self._report = report
         self._default_seconds = default_seconds
         self._max_seconds = max_seconds
@@ -111,8 +122,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
-        admitted = self._admitted(method, handler.unary_unary)
-        behaviour = self._traced(method, self._with_call(_guarded(admitted)))
+        let_through = self._let_through(method, self._admitted(method, handler.unary_unary))
+        behaviour = self._traced(method, self._with_call(_guarded(let_through)))
         return grpc.unary_unary_rpc_method_handler(
             behaviour,
             request_deserializer=_tolerant(handler.request_deserializer),
@@ -123,6 +134,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         self, method: str, behaviour: Callable[[Any, Context, Call], Awaitable[Any]]
     ) -> Behaviour:
         attributes = {telemetry.RPC_SYSTEM: "grpc", telemetry.RPC_METHOD: method}
+        rpc = _rpc_of(method)
 
         async def traced(request: Any, context: Context) -> Any:
             call = self._begin(context)
@@ -134,7 +146,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 record_exception=False,
                 set_status_on_exception=False,
             ) as span:
-                code, reason = grpc.StatusCode.OK, None
+                code, reason, response = grpc.StatusCode.OK, None, None
                 try:
                     response = await behaviour(request, context, call)
                     if call.sandbox:
@@ -142,7 +154,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                     return response
                 except Ended as ended:
                     code, reason = code_of(ended.reason), ended.reason
-                    await _abort(context, call, ended)
+                    await self._abort(context, call, ended)
                 except asyncio.CancelledError:
                     code = _cancelled_as(call)
                     raise
@@ -151,6 +163,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                     raise
                 finally:
                     self._report.ended(span, call, method, code, reason)
+                    if rpc in WRITES:
+                        self._audit.ended(call, rpc, code, reason, request, response)
 
         return traced
 
@@ -165,8 +179,26 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             read_deadline=now + min(seconds, self._max_seconds),
         )
 
+    def _let_through(self, method: str, behaviour: Behaviour) -> Behaviour:
+        gate, rpc, named = self._gate, _rpc_of(method), self._named[_rpc_of(method)]
+        if gate is None:
+            return lambda request, context: behaviour(_decoded(request), context)
+
+        async def let_through(request: Any, context: Context) -> Any:
+            metadata = context.invocation_metadata() or ()
+            principal, quota = await gate.caller_of(rpc, metadata, context.auth_context)
+            call = current_call()
+            call.principal = call.attributes[telemetry.PRINCIPAL] = principal.name
+            call.quota = quota
+            with quota.calling():
+                asked = _decoded(request)
+                call.forbidden_grant = named.forbidden(asked, principal)
+                return await behaviour(asked, context)
+
+        return let_through
+
     def _admitted(self, method: str, behaviour: Behaviour) -> Behaviour:
-        admission, is_write = self._admission, method.rpartition("/")[2] in WRITES
+        admission, is_write = self._admission, _rpc_of(method) in WRITES
 
         async def admitted(request: Any, context: Context) -> Any:
             await admission.enter(method, is_write=is_write)
@@ -176,6 +208,29 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 admission.leave(method)
 
         return admitted
+
+    async def _abort(self, context: Context, call: Call, ended: Ended) -> None:
+        """End the RPC with its status in the trailers; always raises AbortError."""
+        trailers: list[tuple[str, str | bytes]] = [
+            ("grpc-status-details-bin", ended.status.SerializeToString())
+        ]
+        # A grant that the caller may not use was not looked for: nothing may tell it from one that is
+        # not there.
+        tells = self._gate is None or ended.reason is not Reason.GRANT_NOT_FOUND
+        if call.sandbox and tells:
+            # An error has no initial metadata of its own: gRPC sends trailers only.
+            trailers.append(_MADE_BY_SANDBOX)
+        if call.upstream_request_id and tells:
+            trailers.append(("upstream-request-id", call.upstream_request_id))
+        code = code_of(ended.reason)
+        if code is grpc.StatusCode.UNAVAILABLE and ended.retry_after is not None:
+            # gRPC's own retries know this and not RetryInfo (gRFC A6). They do not compare it with the
+            # deadline: the caller would sleep into it, and never learn the reason.
+            left = context.time_remaining()
+            waits = left is None or ended.retry_after < left
+            pushback = round(ended.retry_after * 1000) if waits else -1
+            trailers.append(("grpc-retry-pushback-ms", str(pushback)))
+        await context.abort(code, ended.status.message, tuple(trailers))
 
     @staticmethod
     def _with_call(behaviour: Behaviour) -> Callable[[Any, Context, Call], Awaitable[Any]]:
@@ -197,7 +252,7 @@ def _guarded(behaviour: Behaviour) -> Behaviour:
 
     async def guarded(request: Any, context: Context) -> Any:
         try:
-            return await behaviour(_decoded(request), context)
+            return await behaviour(request, context)
         except ConferencingError as error:
             if error.reason is Reason.UPSTREAM_CREDENTIALS:
                 _log.error("the upstream refuses our credentials", extra={"alert": "credentials"})
@@ -241,25 +296,9 @@ def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return tolerant
 
 
-async def _abort(context: Context, call: Call, ended: Ended) -> None:
-    """End the RPC with its status in the trailers; always raises AbortError."""
-    trailers: list[tuple[str, str | bytes]] = [
-        ("grpc-status-details-bin", ended.status.SerializeToString())
-    ]
-    if call.sandbox:
-        # An error has no initial metadata of its own: gRPC sends trailers only.
-        trailers.append(_MADE_BY_SANDBOX)
-    if call.upstream_request_id:
-        trailers.append(("upstream-request-id", call.upstream_request_id))
-    code = code_of(ended.reason)
-    if code is grpc.StatusCode.UNAVAILABLE and ended.retry_after is not None:
-        # gRPC's own retries know this and not RetryInfo (gRFC A6). They do not compare it with the
-        # deadline: the caller would sleep into it, and never learn the reason.
-        left = context.time_remaining()
-        waits = left is None or ended.retry_after < left
-        pushback = round(ended.retry_after * 1000) if waits else -1
-        trailers.append(("grpc-retry-pushback-ms", str(pushback)))
-    await context.abort(code, ended.status.message, tuple(trailers))
+def _rpc_of(method: str) -> str:
+    """Return the name of a method without that of its service."""
+    return method.rpartition("/")[2]
 
 
 def _callers_trace(context: Context) -> otel.Context | None:

@@ -74,6 +74,7 @@ def log_to(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
     # What no line tells need not be found out for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001 # type: ignore[attr-defined] - as its manual advises
+    logging.getLogger("conferencing_service.audit").setLevel(logging.INFO)
     # Libraries whose debug lines hold URLs and headers.
     for name in ("httpx", "httpcore", "aiohttp", "asyncio", "grpc", "opentelemetry"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Sequence
 
@@ -19,7 +20,10 @@ from conferencing.v1.conferencing_service_pb2_grpc import (
 from conferencing_service.certificates import Certificates
 from conferencing_service.health import Health, Reflection
 from conferencing_service.interceptors import SERVICE
+from conferencing_service.setting_checks import is_loopback
 from conferencing_service.settings import Settings, SettingsError
+
+_log = logging.getLogger(__name__)
 
 # Seconds by which a connection outlives its age, for the calls on it: longer than any write.
 _AGE_GRACE_MARGIN = 30.0
@@ -27,6 +31,8 @@ _AGE_GRACE_MARGIN = 30.0
 
 class Port:
     """The gRPC port, and the one for health alone where the settings name one.
+
+    Raises SettingsError where callers from elsewhere could call without saying who they are.
 
     Args:
         settings: the settings.
@@ -41,6 +47,8 @@ class Port:
         *,
         shares_port: bool,
     ) -> None:
+        # First of all: a server of gRPC's that is made and never started breaks the process.
+        check_exposure(settings)
         self._listen = settings.listen
         self._certificates = Certificates.of(settings)
         self._shares_port = shares_port
@@ -48,7 +56,6 @@ class Port:
             interceptors=interceptors, options=options_of(settings, shared=shares_port)
         )
         self._health_listen = settings.health_listen
-        # One that is never started breaks the process when it is forgotten.
         self._health_server = (
             None
             if settings.health_listen is None
@@ -115,6 +122,9 @@ def options_of(settings: Settings, *, shared: bool) -> Sequence[tuple[str, int]]
     return (
         ("grpc.max_receive_message_length", 1024 * 1024),
         ("grpc.max_send_message_length", 4 * 1024 * 1024),
+        # Between the first and the second limit gRPC refuses at random; so they are one.
+        ("grpc.max_metadata_size", 8 * 1024),
+        ("grpc.absolute_max_metadata_size", 8 * 1024),
         # Two servers on one port would share the calls; unasked, it is a mistake that must show.
         ("grpc.so_reuseport", int(shared)),
         # The shipped clients ping every 30 seconds; gRPC takes more than one in 5 minutes for an
@@ -124,6 +134,12 @@ def options_of(settings: Settings, *, shared: bool) -> Sequence[tuple[str, int]]
         # A caller that vanished without a word is noticed, and its calls end.
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.server_handshake_timeout_ms", _milliseconds(settings.handshake_timeout)),
+        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        # A connection that opens streams and resets them, or never ends them, costs up to 20 KB a
+        # stream. A caller above the limit is refused as UNAVAILABLE, without a reason: the limit is
+        # far above what admission.py lets through.
+        ("grpc.max_concurrent_streams", 10_000),
         ("grpc.max_connection_idle_ms", _milliseconds(settings.max_connection_idle)),
         ("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age)),
         ("grpc.max_connection_age_grace_ms", _milliseconds(age_grace)),
@@ -131,6 +147,23 @@ def options_of(settings: Settings, *, shared: bool) -> Sequence[tuple[str, int]]
         # CANCELLED. Ours ends them with a reason: admission.py.
         ("grpc.server.max_pending_requests", 20_000),
         ("grpc.server.max_pending_requests_hard_limit", 40_000),
+    )
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raise SettingsError where callers from elsewhere could call without saying who they are."""
+    host = settings.listen.rpartition(":")[0]
+    are_known = settings.tls_client_ca_file is not None or settings.jwt_issuer is not None
+    if is_loopback(host):
+        return
+    if settings.jwt_issuer is not None and settings.tls_cert_file is None:
+        _log.warning("callers' tokens come without TLS: something else has to encrypt them")
+    if are_known or settings.allow_unauthenticated_callers:
+        return
+    raise SettingsError(
+        "CONFERENCING_LISTEN: off loopback callers have to be known; set CONFERENCING_JWT_ISSUER or "
+        "CONFERENCING_TLS_CLIENT_CA_FILE, or CONFERENCING_ALLOW_UNAUTHENTICATED_CALLERS=true where "
+        "something else keeps strangers out"
     )
 
 

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from conferencing_service.port import check_free
-from conferencing_service.server import Vendor
 from conferencing_service.settings import Settings, SettingsError, environment_with
+from conferencing_service.vendor import Vendor
 
 _log = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ def _environment(
     if settings.nylas_region is None:
         # Otherwise a key that is in a file stays there: an environment can be looked at.
         own["CONFERENCING_NYLAS_REGION"] = vendor.base_url
-        own["CONFERENCING_NYLAS_API_KEY"] = vendor.api_key.get_secret_value()
+        own["CONFERENCING_NYLAS_API_KEY"] = vendor.api_key.current().get_secret_value()
         own["CONFERENCING_NYLAS_API_KEY_FILE"] = ""
     if settings.prometheus_listen is not None:
         host, _colon, port = settings.prometheus_listen.rpartition(":")

@@ -4,91 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from types import MappingProxyType
 
-import httpx
-from pydantic import SecretStr
-
 from conferencing_service import __version__
+from conferencing_service.access.audit import Audit, Places
+from conferencing_service.access.parts import gate_of
 from conferencing_service.admission import Admission
 from conferencing_service.call_report import CallReport
+from conferencing_service.core.clock import Clock
 from conferencing_service.core.completion import Completion
 from conferencing_service.core.conferences import Conferences
 from conferencing_service.core.effects import Effects
 from conferencing_service.core.grants import GrantDirectory
 from conferencing_service.core.paging import PageTokens
 from conferencing_service.core.reads import Reads
-from conferencing_service.core.upstream import CalendarUpstream, Clock
+from conferencing_service.core.upstream import CalendarUpstream
 from conferencing_service.core.validation import TimeZones
 from conferencing_service.core.writes import Writes
+from conferencing_service.documents import document_from
 from conferencing_service.health import Health
 from conferencing_service.interceptors import RpcInterceptor
 from conferencing_service.ledger_parts import OpenStore, ledger_parts, opened_ledger
-from conferencing_service.metrics import Metrics, request_histogram
+from conferencing_service.metrics import Metrics
 from conferencing_service.port import Port
 from conferencing_service.pulse import Pulse
 from conferencing_service.servicer import ConferencingServicer
-from conferencing_service.settings import Settings, SettingsError
+from conferencing_service.settings import Settings
 from conferencing_service.telemetry import Telemetry
 from conferencing_service.timed_store import timed
-from conferencing_service.upstreams.aiohttp_transport import AiohttpTransport
-from conferencing_service.upstreams.http import RestClient
-from conferencing_service.upstreams.nylas import NylasUpstream
 from conferencing_service.upstreams.registry import SingleUpstream
+from conferencing_service.vendor import NYLAS, Vendor, nylas_upstream
 
 _log = logging.getLogger(__name__)
-
-NYLAS = "nylas"
-"""What the upstream is called in names of health."""
 
 # Seconds before the end of the grace in which callers are told how their calls ended.
 _LAST_WORDS = 2.0
 # A message of the largest size may take this long to arrive.
 _IDLE_LOOKS, _IDLE_PAUSE = 20, 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """Where the Nylas API is and what opens it."""
-
-    base_url: str
-    api_key: SecretStr
-
-
-def nylas_upstream(
-    vendor: Vendor,
-    settings: Settings,
-    telemetry: Telemetry,
-    *,
-    transport: httpx.AsyncBaseTransport | None = None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> NylasUpstream:
-    """Return the upstream of a vendor; without a transport it gets a connection pool of its own."""
-    headers = {
-        "authorization": f"Bearer {vendor.api_key.get_secret_value()}",
-        "accept": "application/json",
-        "user-agent": f"conferencing-service/{__version__}",
-    }
-    client = RestClient(
-        transport=transport or AiohttpTransport(),
-        base_url=vendor.base_url,
-        headers=lambda: headers,
-        tracer=telemetry.tracer_below("conferencing_service.upstreams"),
-        request_id_header="x-request-id",
-        sandbox_header="conferencing-sandbox",
-        sleep=sleep,
-        durations=request_histogram(telemetry.meters.provider)
-        if telemetry.meters.are_read
-        else None,
-    )
-    return NylasUpstream(client, settings.write_timeout, settings.marker_key.value)
 
 
 class Server:
@@ -98,7 +54,7 @@ class Server:
         settings: the settings.
         upstream: where the calendars are.
         opened: the ledger's store; whoever opened it closes it.
-        page_key: the secret of page tokens, the same in every replica.
+        page_keys: returns the secrets of page tokens, the same in every replica.
         telemetry: where spans and metrics go.
         reflection_on: whether callers may ask for the contract.
         watched: names of upstreams, and what tells whether requests to them are let through.
@@ -113,7 +69,7 @@ class Server:
         settings: Settings,
         upstream: CalendarUpstream,
         opened: OpenStore,
-        page_key: bytes,
+        page_keys: Callable[[], Sequence[bytes]],
         telemetry: Telemetry,
         reflection_on: bool,
         watched: Mapping[str, Callable[[], bool]] = MappingProxyType({}),
@@ -151,7 +107,7 @@ class Server:
             registry=registry,
             grants=grants,
             conferences=conferences,
-            page_tokens=PageTokens(page_key),
+            page_tokens=PageTokens(page_keys),
         )
         writes = Writes(
             registry=registry,
@@ -166,6 +122,8 @@ class Server:
         interceptor = RpcInterceptor(
             tracer=tracer,
             admission=self._admission,
+            gate=gate_of(settings, clock, document_from),
+            audit=Audit(Places(opened.secret)),
             report=CallReport(self._metrics),
             default_seconds=settings.default_deadline,
             max_seconds=settings.max_deadline,
@@ -247,22 +205,6 @@ class Server:
             looks = looks + 1 if self._admission.is_idle else 0
 
 
-def page_key_of(api_key: SecretStr) -> bytes:
-    """Return the page tokens' secret: derived from the one secret that replicas share."""
-    key = api_key.get_secret_value().encode()
-    return hmac.new(key, b"conferencing.v1 page tokens", hashlib.sha256).digest()
-
-
-def vendor_of(settings: Settings) -> Vendor:
-    """Return the vendor that the settings name; raises SettingsError where they name none."""
-    if settings.nylas_region is None:
-        raise SettingsError(
-            "CONFERENCING_NYLAS_REGION: no upstream is set (us, eu or a URL); "
-            "with --sandbox none is needed"
-        )
-    return Vendor(settings.nylas_region, settings.api_key())
-
-
 @asynccontextmanager
 async def listening(
     settings: Settings,
@@ -283,7 +225,7 @@ async def listening(
                 settings=settings,
                 upstream=upstream,
                 opened=opened,
-                page_key=page_key_of(vendor.api_key),
+                page_keys=vendor.api_key.page_keys,
                 telemetry=telemetry,
                 reflection_on=reflection_on,
                 watched={NYLAS: upstream.is_let_through},

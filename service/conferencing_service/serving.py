@@ -9,14 +9,16 @@ from contextlib import AbstractAsyncContextManager
 
 from pydantic import SecretStr
 
+from conferencing_service.api_key import ApiKey
 from conferencing_service.embedded import API_KEY, SandboxProcess
 from conferencing_service.interceptors import SERVICE
 from conferencing_service.ledger_parts import ledger_beside_sandbox
 from conferencing_service.memory import keep_what_is_there
 from conferencing_service.processes import processes_listening
-from conferencing_service.server import Vendor, listening, vendor_of
+from conferencing_service.server import listening
 from conferencing_service.settings import Settings, SettingsError
 from conferencing_service.telemetry import Telemetry
+from conferencing_service.vendor import Vendor, vendor_of
 
 _FIRST_CALLS = """
 Try, with grpcurl (README.md has an example for every RPC):
@@ -53,7 +55,7 @@ async def serve(settings: Settings, *, with_sandbox: bool, say: Callable[[str], 
         sandbox = await SandboxProcess.start(complete)
         try:
             say(f"sandbox  {sandbox.url}  (API key: {API_KEY})")
-            vendor = Vendor(sandbox.url, SecretStr(API_KEY))
+            vendor = Vendor(sandbox.url, ApiKey(SecretStr(API_KEY)))
             await _serve_until(stop, complete, vendor, say, is_sandbox=True)
         finally:
             await sandbox.stop()

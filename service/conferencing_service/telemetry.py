@@ -53,6 +53,7 @@ RPC_METHOD = "rpc.method"
 RPC_STATUS = "rpc.response.status_code"
 ERROR_TYPE = "error.type"
 REASON = "conferencing.reason"
+PRINCIPAL = "conferencing.principal"
 UPSTREAM_REQUEST_ID = "upstream.request_id"
 
 _SERVICE = "conferencing-service"

@@ -13,9 +13,10 @@ import uvloop
 from conferencing_service.logs import log_to
 from conferencing_service.memory import keep_what_is_there
 from conferencing_service.processes import REFUSED, SERVING
-from conferencing_service.server import listening, vendor_of
+from conferencing_service.server import listening
 from conferencing_service.settings import Settings, SettingsError, settings_from_environment
 from conferencing_service.telemetry import Telemetry
+from conferencing_service.vendor import vendor_of
 
 
 def main() -> int:

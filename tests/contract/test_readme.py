@@ -45,6 +45,7 @@ from conferencing_service.upstreams.exchange import Gate
 from conferencing_service.upstreams.nylas.capabilities import NYLAS
 from conferencing_service.upstreams.retry_budget import RetryBudget
 from support.sandbox import running
+from support.issuer import Issuer, bearing, settings_with
 from support.service import autocreate, creation, get, serving
 from support.tools import tool
 
@@ -121,6 +122,8 @@ def default_of(name):
             return f"`{str(default).lower()}`"
         case float():
             return f"`{default:g}`"
+        case tuple():
+            return f"`{','.join(default)}`"
         case _:
             return f"`{default}`"
 
@@ -394,7 +397,9 @@ def test_the_operators_commands_are_taken():
     assert any("--dry-run" in line for line in lines)
 
 
-async def test_the_spans_have_the_attributes_of_the_table(service, sandbox, google, zoom):
+async def test_the_spans_have_the_attributes_of_the_table(
+    service, sandbox, google, zoom, tmp_path
+):
     await service.call(
         creation(google.id, autocreate(conferencing_pb2.PROVIDER_ZOOM_MEETING, zoom.id))
     )
@@ -413,8 +418,13 @@ async def test_the_spans_have_the_attributes_of_the_table(service, sandbox, goog
     google.fault("rate_limit", method="GET", value=60)
     for _ in range(2):
         await service.failure(get(google.id, "any"))
+    issuer, spans = Issuer(), list(service.spans())
+    policy = "[principals.ada]\nsubjects = ['*']\nrpcs = ['*']\ngrants = ['*']"
+    async with serving(sandbox.url, **settings_with(tmp_path, policy, issuer)) as known:
+        await known.call(creation(google.id), metadata=bearing(issuer.token("ada")))
+        spans += known.spans()
     seen = {}
-    for span in service.spans():
+    for span in spans:
         seen.setdefault(span.kind, set()).update(span.attributes)
     told = {
         SpanKind[row["kind"]]: set(code(row["attributes"]))

@@ -20,17 +20,18 @@ from pydantic import SecretStr
 
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import event_pb2 as e
+from conferencing_service.api_key import ApiKey
 from conferencing_service.core.effects import Effects
 from conferencing_service.core.ledger.entry import Step
 from conferencing_service.core.ledger.store import Store
 from conferencing_service.embedded import API_KEY
 from conferencing_service.ledger_parts import OpenStore, ledger_parts
-from conferencing_service.server import Vendor, nylas_upstream
 from conferencing_service.settings import Settings
 from conferencing_service.stores import open_store
 from conferencing_service.telemetry import Telemetry
 from conferencing_service.upstreams.nylas import upstream as nylas
 from conferencing_service.upstreams.registry import SingleUpstream
+from conferencing_service.vendor import Vendor, nylas_upstream
 from support.callers import until_ended
 from support.faulty_store import FaultyStore, Trouble
 from support.ledger_scenario import TIMES
@@ -72,7 +73,7 @@ async def until_settled(sandbox: Sandbox, store: Store, service: Service, reques
     if ending.reason != "OUTCOME_UNRESOLVED":
         return ending.reason
     [entry] = await store.listing([Step.UNRESOLVED], limit=10)
-    vendor, tracing = Vendor(sandbox.url, SecretStr(API_KEY)), Telemetry.off()
+    vendor, tracing = Vendor(sandbox.url, ApiKey(SecretStr(API_KEY))), Telemetry.off()
     settings = Settings(**TIMES)
     upstream = nylas_upstream(vendor, settings, tracing)
     parts = ledger_parts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cryptography import x509
@@ -36,8 +37,8 @@ class Authority:
         """Its own certificate, as PEM."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, name: str) -> Pair:
-        """Make a key and sign a certificate for a name on this machine."""
+    def issue(self, name: str, *uris: str) -> Pair:
+        """Make a key and sign a certificate for a name on this machine, and for URIs."""
         key = ec.generate_private_key(ec.SECP256R1())
         return Pair(
             key.private_bytes(
@@ -45,14 +46,23 @@ class Authority:
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             ),
-            self._signed(name, key).public_bytes(serialization.Encoding.PEM),
+            self._signed(name, key, uris).public_bytes(serialization.Encoding.PEM),
         )
 
     def _signed(
-        self, name: str, key: ec.EllipticCurvePrivateKey, *, is_ca: bool = False
+        self,
+        name: str,
+        key: ec.EllipticCurvePrivateKey,
+        uris: Sequence[str] = (),
+        *,
+        is_ca: bool = False,
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [
+            x509.DNSName("localhost"),
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            *map(x509.UniformResourceIdentifier, uris),
+        ]
         return (
             x509.CertificateBuilder()
             .subject_name(_name(name))

@@ -21,13 +21,14 @@ from pydantic import SecretStr
 
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import event_pb2 as e
+from conferencing_service.api_key import ApiKey
 from conferencing_service.core.ledger.store import Store
 from conferencing_service.embedded import API_KEY
-from conferencing_service.server import Vendor, nylas_upstream
 from conferencing_service.settings import Settings
 from conferencing_service.stores import open_store
 from conferencing_service.telemetry import Telemetry
 from conferencing_service.upstreams.aiohttp_transport import AiohttpTransport
+from conferencing_service.vendor import Vendor, nylas_upstream
 from support.callers import Ending, cancelled_at, until_ended
 from support.faulty_store import STEPS, FaultyStore, Trouble
 from support.sandbox import Grant, Sandbox
@@ -239,7 +240,7 @@ async def replica(
             yield service
         return
     chosen = Settings(**(TIMES | settings))
-    vendor, tracing = Vendor(sandbox.url, SecretStr(API_KEY)), Telemetry.off()
+    vendor, tracing = Vendor(sandbox.url, ApiKey(SecretStr(API_KEY))), Telemetry.off()
     upstream = nylas_upstream(vendor, chosen, tracing, transport=Refusing(refusals))
     try:
         async with serving(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,16 +23,20 @@ from pydantic import SecretStr
 from conferencing.v1 import conferencing_pb2, error_reason_pb2, event_pb2
 from conferencing.v1 import conferencing_service_pb2 as service_pb2
 from conferencing.v1 import conferencing_service_pb2_grpc as service_grpc
+from conferencing_service.api_key import ApiKey
 from conferencing_service.core.ledger.store import Store
 from conferencing_service.core.upstream import CalendarUpstream
 from conferencing_service.embedded import API_KEY
 from conferencing_service.ledger_parts import OpenStore, ledger_beside_sandbox, opened_ledger
-from conferencing_service.server import NYLAS, Server, Vendor, nylas_upstream, page_key_of
+from conferencing_service.server import Server
 from conferencing_service.settings import Settings
 from conferencing_service.telemetry import Telemetry
+from conferencing_service.vendor import NYLAS, Vendor, nylas_upstream
+from support import canaries
+from support.canaries import WATCH, SpanWatch
 
 START = 1_893_492_000
-_SHORT: dict[str, Any] = {"settle_window": 1.0, "resume_interval": 1.0}
+_SHORT: dict[str, Any] = {"listen": "127.0.0.1:0", "settle_window": 1.0, "resume_interval": 1.0}
 SECONDS = 30.0
 
 
@@ -63,13 +68,30 @@ class Service:
     tracer_provider: TracerProvider
     reasons: set[str]
     prometheus_port: int | None
+    knows_callers: bool = False
 
     async def call(
         self, request: Any, *, timeout: float | None = SECONDS, metadata: Any = ()
     ) -> Any:
         """Make the call that a request is for; raises AioRpcError."""
         method = type(request).__name__.removesuffix("Request")
-        answer = await getattr(self.stub, method)(request, timeout=timeout, metadata=metadata)
+        if not self.knows_callers:
+            # Nobody asks for it, so it changes nothing; it must not be told either.
+            metadata = (*metadata, ("authorization", canaries.TOKEN))
+        WATCH.asked(request)
+        under_way = getattr(self.stub, method)(request, timeout=timeout, metadata=metadata)
+        try:
+            answer = await under_way
+            trailers = await under_way.trailing_metadata()
+        except grpc.aio.AioRpcError as error:
+            WATCH.told("status message", error.details() or "")
+            _note_trailers(error.trailing_metadata())
+            raise
+        finally:
+            # The error's traceback holds this frame, and a call is not to outlive its channel.
+            del under_way
+        WATCH.answered(answer)
+        _note_trailers(trailers)
         for verdict in getattr(answer, "verdicts", ()):
             name = error_reason_pb2.ErrorReason.Name(verdict.reason)
             self.reasons.add(name.removeprefix("ERROR_REASON_"))
@@ -97,6 +119,12 @@ class Service:
     def spans(self) -> Sequence[ReadableSpan]:
         """The spans that have ended."""
         return self.exporter.get_finished_spans()
+
+
+def _note_trailers(trailers: Any) -> None:
+    for name, value in trailers or ():
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        WATCH.told("trailer", f"{name}: {text}")
 
 
 def failure_of(error: grpc.aio.AioRpcError) -> Failure:
@@ -144,10 +172,10 @@ async def serving(
     Its ledger is a fresh one unless the settings or the store say otherwise, with windows short
     enough to be waited for.
     """
-    with ledger_beside_sandbox(Settings(listen="127.0.0.1:0", **(_SHORT | settings))) as chosen:
+    with ledger_beside_sandbox(Settings(**(_SHORT | settings))) as chosen:
         exporter = InMemorySpanExporter()
-        telemetry = Telemetry.of(chosen, SimpleSpanProcessor(exporter))
-        vendor = Vendor(upstream_url, SecretStr(api_key))
+        telemetry = Telemetry.of(chosen, SimpleSpanProcessor(exporter), SpanWatch(WATCH))
+        vendor = Vendor(upstream_url, ApiKey(SecretStr(api_key)))
         ours = nylas_upstream(vendor, chosen, telemetry)
         try:
             async with opened_ledger(chosen) as opened:
@@ -155,7 +183,7 @@ async def serving(
                     settings=chosen,
                     upstream=upstream or ours,
                     opened=opened if store is None else OpenStore(store, await store.secret()),
-                    page_key=page_key_of(vendor.api_key),
+                    page_keys=vendor.api_key.page_keys,
                     telemetry=telemetry,
                     reflection_on=True,
                     watched={NYLAS: ours.is_let_through},
@@ -174,12 +202,17 @@ async def serving(
                             telemetry.spans,
                             seen,
                             telemetry.meters.port,
+                            knows_callers=chosen.policy_file is not None,
                         )
                 finally:
+                    if telemetry.meters.port is not None:
+                        await asyncio.to_thread(WATCH.told_by_metrics, telemetry.meters.port)
                     await server.stop(1.0)
         finally:
             await ours.aclose()
             telemetry.shutdown()
+            WATCH.told("repr", repr(chosen))
+            WATCH.told_by_ledger(chosen.ledger())
 
 
 def timespan(start: int = START, seconds: int = 3600, zone: str = "") -> event_pb2.EventTime:
@@ -204,8 +237,12 @@ def creation(
     validate_only: bool = False,
     **event: Any,
 ) -> service_pb2.CreateEventRequest:
-    """A CreateEvent request that is right unless the test says otherwise."""
-    values: dict[str, Any] = {"title": "Review", "when": timespan(), **event}
+    """A CreateEvent request that is right unless the test says otherwise.
+
+    It holds texts that must not be told; the watch of `canaries` looks for them.
+    """
+    planted = {"description": canaries.DESCRIPTION, "location": canaries.LOCATION}
+    values: dict[str, Any] = {"title": "Review", "when": timespan(), **planted, **event}
     if conferencing is not None:
         values["conferencing"] = conferencing
     return service_pb2.CreateEventRequest(
@@ -218,6 +255,29 @@ def creation(
     )
 
 
+def _beside(paths: Sequence[str]) -> dict[str, Any]:
+    guest = event_pb2.Participant(
+        email=canaries.EMAIL,
+        name=canaries.NAME,
+        comment=canaries.COMMENT,
+        phone_number=canaries.PHONE,
+    )
+    planted = {
+        "title": canaries.TITLE,
+        "description": canaries.DESCRIPTION,
+        "location": canaries.LOCATION,
+        "participants": [guest],
+        "metadata": {"key1": canaries.METADATA},
+        "conferencing": details(
+            conferencing_pb2.PROVIDER_ZOOM_MEETING,
+            canaries.ZOOM_URL,
+            meeting_code=canaries.CODE,
+            password=canaries.PASSCODE,
+        ),
+    }
+    return {name: value for name, value in planted.items() if name not in paths}
+
+
 def update(
     grant_id: str,
     event_id: str,
@@ -228,11 +288,14 @@ def update(
     calendar_id: str = "primary",
     **event: Any,
 ) -> service_pb2.UpdateEventRequest:
-    """An UpdateEvent request; the mask is the paths, or else the fields that are given."""
+    """An UpdateEvent request; the mask is the paths, or else the fields that are given.
+
+    Outside the mask it holds what must not be told.
+    """
     return service_pb2.UpdateEventRequest(
         grant_id=grant_id,
         calendar_id=calendar_id,
-        event=event_pb2.Event(id=event_id, **event),
+        event=event_pb2.Event(id=event_id, **(_beside(paths) | event)),
         update_mask=FieldMask(paths=paths or tuple(event)),
         replace_conferencing=replace,
         request_id=str(uuid.uuid4()),
@@ -271,6 +334,8 @@ def autocreate(
 ) -> conferencing_pb2.Conferencing:
     """A conferencing whose arm is autocreate."""
     order = conferencing_pb2.Autocreate(conf_grant_id=conf_grant_id)
+    if settings is None and provider == conferencing_pb2.PROVIDER_ZOOM_MEETING:
+        settings = {"agenda": canaries.SETTING}
     if settings is not None:
         order.conf_settings.update(settings)
     return conferencing_pb2.Conferencing(provider=provider, autocreate=order)  # type: ignore[arg-type]

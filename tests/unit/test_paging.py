@@ -14,7 +14,8 @@ from conferencing_service.core.errors import InvalidField
 from conferencing_service.core.paging import PageTokens
 from conferencing_service.core.requests import ListEvents
 
-TOKENS = PageTokens(b"key")
+TOKENS = PageTokens(lambda: [b"key"])
+CALLER = "scheduling"
 REQUEST = ListEvents("g", "primary", 5, 10, "uid", True, 50)
 words = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -25,25 +26,25 @@ def with_token(token: str, **changes: Any) -> ListEvents:
 
 def assert_refused(tokens: PageTokens, request: ListEvents) -> None:
     with pytest.raises(InvalidField) as caught:
-        tokens.open(request)
+        tokens.open(request, CALLER)
     assert [each.field for each in caught.value.violations] == ["page_token"]
     assert request.page_token not in str(caught.value.violations)
 
 
 @given(words.filter(bool))
 def test_a_token_opens_to_the_upstreams_own(upstream_token: str) -> None:
-    sealed = TOKENS.seal(REQUEST, upstream_token)
-    assert TOKENS.open(with_token(sealed)) == upstream_token
+    sealed = TOKENS.seal(REQUEST, CALLER, upstream_token)
+    assert TOKENS.open(with_token(sealed), CALLER) == upstream_token
 
 
 def test_a_token_goes_into_a_url_as_it_is() -> None:
-    sealed = TOKENS.seal(REQUEST, "cursor?/+&=ä" * 20)
+    sealed = TOKENS.seal(REQUEST, CALLER, "cursor?/+&=ä" * 20)
     assert set(sealed) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 def test_the_first_page_has_no_token_and_the_last_page_gives_none() -> None:
-    assert TOKENS.open(REQUEST) == ""
-    assert TOKENS.seal(REQUEST, "") == ""
+    assert TOKENS.open(REQUEST, CALLER) == ""
+    assert TOKENS.seal(REQUEST, CALLER, "") == ""
 
 
 @pytest.mark.parametrize(
@@ -60,25 +61,38 @@ def test_the_first_page_has_no_token_and_the_last_page_gives_none() -> None:
     ],
 )
 def test_a_token_is_bound_to_every_argument_that_selects_events(change: dict[str, Any]) -> None:
-    assert_refused(TOKENS, with_token(TOKENS.seal(REQUEST, "cursor"), **change))
+    assert_refused(TOKENS, with_token(TOKENS.seal(REQUEST, CALLER, "cursor"), **change))
 
 
 def test_the_page_size_may_change_from_page_to_page() -> None:
-    sealed = TOKENS.seal(REQUEST, "cursor")
-    assert TOKENS.open(with_token(sealed, page_size=7)) == "cursor"
+    sealed = TOKENS.seal(REQUEST, CALLER, "cursor")
+    assert TOKENS.open(with_token(sealed, page_size=7), CALLER) == "cursor"
 
 
 def test_a_token_of_another_key_does_not_open() -> None:
-    assert_refused(PageTokens(b"another"), with_token(TOKENS.seal(REQUEST, "cursor")))
+    assert_refused(PageTokens(lambda: [b"another"]), with_token(TOKENS.seal(REQUEST, CALLER, "cursor")))
 
 
 def test_every_replica_with_the_same_key_opens_a_token() -> None:
-    assert PageTokens(b"key").open(with_token(TOKENS.seal(REQUEST, "cursor"))) == "cursor"
+    sealed = with_token(TOKENS.seal(REQUEST, CALLER, "cursor"))
+    assert PageTokens(lambda: [b"key"]).open(sealed, CALLER) == "cursor"
+
+
+def test_a_token_of_another_caller_does_not_open() -> None:
+    sealed = with_token(TOKENS.seal(REQUEST, "another", "cursor"))
+    assert_refused(TOKENS, sealed)
+
+
+def test_after_a_change_of_keys_the_last_one_still_opens_and_the_new_one_seals() -> None:
+    changed = PageTokens(lambda: [b"new", b"key"])
+    sealed = with_token(TOKENS.seal(REQUEST, CALLER, "cursor"))
+    assert changed.open(sealed, CALLER) == "cursor"
+    assert_refused(TOKENS, with_token(changed.seal(REQUEST, CALLER, "cursor")))
 
 
 @given(st.integers(0, 21), st.integers(1, 255))
 def test_a_token_that_was_changed_does_not_open(place: int, change: int) -> None:
-    sealed = TOKENS.seal(REQUEST, "cursor")
+    sealed = TOKENS.seal(REQUEST, CALLER, "cursor")
     raw = bytearray(base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4)))
     raw[place] ^= change
     forged = base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -88,7 +102,7 @@ def test_a_token_that_was_changed_does_not_open(place: int, change: int) -> None
 @given(words.filter(bool))
 def test_a_token_that_was_made_up_does_not_open(token: str) -> None:
     with pytest.raises(InvalidField):
-        TOKENS.open(with_token(token))
+        TOKENS.open(with_token(token), CALLER)
 
 
 @pytest.mark.parametrize("token", ["A", "AAAA", "====", "not base64!", "ä", "\x00", "-_-_"])

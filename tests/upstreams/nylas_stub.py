@@ -14,12 +14,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 
+from conferencing_service.api_key import ApiKey
 from conferencing_service.core.model import Event, Notify, Timespan
 from conferencing_service.core.upstream import Call
-from conferencing_service.server import Vendor, nylas_upstream
 from conferencing_service.settings import Settings
 from conferencing_service.telemetry import Telemetry
 from conferencing_service.upstreams.nylas import NylasUpstream
+from conferencing_service.vendor import Vendor, nylas_upstream
 
 KEY = "planted-key-7d1f"
 START = 1_893_492_000
@@ -163,7 +164,7 @@ async def nylas_at(base_url: str = "https://api.us.nylas.com") -> AsyncIterator[
         await nylas._sleep(seconds)
 
     upstream = nylas_upstream(
-        Vendor(base_url, SecretStr(KEY)),
+        Vendor(base_url, ApiKey(SecretStr(KEY))),
         Settings(),
         Telemetry(provider, Telemetry.off().meters),
         transport=httpx.MockTransport(answer),

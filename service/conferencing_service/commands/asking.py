@@ -12,11 +12,13 @@ from conferencing_service.commands.endings import NotDone, Refused
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-_OPTIONS = (
+OPTIONS = (
     # The address is that of the server, whatever proxy this machine uses for the web.
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
 )
+"""Those of every channel to a server."""
+
 _HERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104 - nobody listens there
 
 
@@ -55,8 +57,8 @@ def _checked(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 def channel_to(address: str) -> grpc.Channel:
-    """Return a channel to a server."""
-    return grpc.insecure_channel(address, options=_OPTIONS)
+    """Return a channel to a server, in plaintext."""
+    return grpc.insecure_channel(address, options=OPTIONS)
 
 
 def address_of(given: str | None, *, of_health: bool = False) -> str:
@@ -81,9 +83,19 @@ def address_of(given: str | None, *, of_health: bool = False) -> str:
     return f"{_HERE.get(host, host)}:{port}"
 
 
-def no_answer(address: str, error: grpc.RpcError) -> NotDone:
-    """Return the ending of a question that got no answer from a server."""
+def no_answer(address: str, error: grpc.RpcError, *, by_tls: bool = False) -> NotDone:
+    """Return the ending of a question that got no answer from a server.
+
+    Args:
+        address: where it was asked.
+        error: what gRPC says.
+        by_tls: whether it was asked by TLS, which can fail for reasons of its own.
+    """
     code: grpc.StatusCode = error.code()
+    if code is grpc.StatusCode.UNAVAILABLE and by_tls:
+        return NotDone(
+            f"no server at {address} answers by TLS and is one that --tls-ca vouches for"
+        )
     if code is grpc.StatusCode.UNAVAILABLE:
         return NotDone(f"no server answers at {address}")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

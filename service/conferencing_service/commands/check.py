@@ -18,10 +18,10 @@ from conferencing.v1.conferencing_service_pb2_grpc import ConferencingServiceStu
 from conferencing_service.commands.asking import (
     address_of,
     address_option,
-    channel_to,
     no_answer,
     timeout_option,
 )
+from conferencing_service.commands.credentials import Credentials, credentials_options
 from conferencing_service.commands.endings import DONE, NotDone
 from conferencing_service.commands.help_texts import Command
 from conferencing_service.commands.telling import clean, say
@@ -64,6 +64,12 @@ Examples:
   conferencing-service check --grant google-demo
   conferencing-service check --grant google-demo --provider zoom --conf-grant zoom-demo
   conferencing-service check --platform microsoft --json
+  conferencing-service check --grant google-demo --address calls.example.com:443 \\
+      --tls-ca /etc/ssl/certs/ca-certificates.crt --token-file token
+
+A token is no argument, since everybody on the machine sees those; off this machine it goes out by TLS
+alone. The server's policy says what the caller may ask. Where callers need a certificate, give one by
+--tls-cert and --tls-key.
 
 Colours are for terminals only, and not where NO_COLOR is set. --json prints the contract's
 CheckCompatibilityResponse.
@@ -71,7 +77,7 @@ CheckCompatibilityResponse.
 Exit status:
   0  the server answered, whatever is possible
   1  it did not, or refused the question; one line on stderr says why
-  2  the arguments or CONFERENCING_LISTEN are wrong
+  2  the arguments, a file or CONFERENCING_LISTEN are wrong
 """
 
 
@@ -92,6 +98,7 @@ Exit status:
 )
 @click.option("--conf-grant", metavar="ID", help="The grant that would host the conference.")
 @address_option
+@credentials_options
 @timeout_option(30.0)
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def command(
@@ -102,6 +109,7 @@ def command(
     provider: str | None,
     conf_grant: str | None,
     address: str | None,
+    credentials: Credentials,
     timeout: float,
     as_json: bool,
 ) -> int:
@@ -115,7 +123,7 @@ def command(
         asked.platform = PLATFORMS[platform]
     if provider is not None:
         asked.provider = (PROVIDERS | _SHORT)[provider]
-    answer = _answer(address_of(address), asked, timeout)
+    answer = _answer(address_of(address), credentials, asked, timeout)
     if as_json:
         say(json_format.MessageToJson(answer))
         return DONE
@@ -128,20 +136,22 @@ def command(
 
 
 def _answer(
-    address: str, asked: s.CheckCompatibilityRequest, seconds: float
+    address: str, credentials: Credentials, asked: s.CheckCompatibilityRequest, seconds: float
 ) -> s.CheckCompatibilityResponse:
-    with channel_to(address) as channel:
+    with credentials.channel_to(address) as channel:
         try:
             stub = ConferencingServiceStub(channel)
             # Waited for in Python, where Ctrl-C ends it; gRPC's own wait may end as an RpcError.
-            under_way = stub.CheckCompatibility.future(asked, timeout=seconds)
+            under_way = stub.CheckCompatibility.future(
+                asked, timeout=seconds, metadata=credentials.metadata
+            )
             answer: s.CheckCompatibilityResponse = under_way.result()
         except grpc.RpcError as error:
-            raise _refusal(address, error) from error
+            raise _refusal(address, error, credentials) from error
     return answer
 
 
-def _refusal(address: str, error: grpc.RpcError) -> NotDone:
+def _refusal(address: str, error: grpc.RpcError, credentials: Credentials) -> NotDone:
     """Return the service's own words, where it was the service that refused."""
     call: Any = error
     status = rpc_status.from_call(call)
@@ -150,7 +160,7 @@ def _refusal(address: str, error: grpc.RpcError) -> NotDone:
         detail.Unpack(info)
         detail.Unpack(bad_request)
     if not info.reason:
-        return no_answer(address, error)
+        return no_answer(address, error, by_tls=credentials.tls is not None)
     faults = [f"{each.field} {each.description}" for each in bad_request.field_violations]
     text = "; ".join(faults) or str(error.details())
     return NotDone(clean(f"{info.reason}: {text}"))

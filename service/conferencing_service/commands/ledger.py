@@ -10,7 +10,9 @@ import click
 
 from conferencing_service.commands.help_texts import Group
 from conferencing_service.commands.ledger_actions import (
+    Action,
     Listing,
+    Naming,
     Resolution,
     Showing,
     Sweep,
@@ -106,6 +108,20 @@ Begin with --dry-run: it deletes nothing and notes nothing. Nothing younger than
 swept. Each operation is looked at once per run, the oldest first, at most --limit of them; the last
 line says whether there are more.
 """
+_PLACES = """\
+What audit lines call a grant, a calendar or an event: 16 hexadecimal digits that only this ledger's
+secret makes, since addresses of people stand in ids. Look for them in the lines with the message
+"audit": grant and conf_grant have the names of grants. Looks at no calendar.
+"""
+_PLACES_MORE = """\
+A line names what its caller wrote. Of the main calendar that is mostly `primary`, whose name is not
+that of the calendar's own id. Where a name is empty, the request named no place.
+
+Example:
+  conferencing-service ledger places --event EVENT_ID
+  event     6f1c7a520c554d0e
+  grep -F '"event": "6f1c7a520c554d0e"' conferencing.log
+"""
 
 
 def _event_id(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -132,7 +148,7 @@ def _limit(default: int) -> Callable[[C], C]:
     )
 
 
-def _done(action: Listing | Showing | Resolution | Sweep) -> int:
+def _done(action: Action) -> int:
     chosen = settings()
     # An action says by itself what became of each operation.
     log_to(sys.stderr, "ERROR")
@@ -198,3 +214,20 @@ def _resolve(*, operation: str, done: str | None, not_done: bool, without_lookin
 @_limit(_SWEPT)
 def _sweep(*, dry_run: bool, limit: int) -> int:
     return _done(Sweep(is_dry=dry_run, limit=limit))
+
+
+@command.command(
+    "places",
+    help=_PLACES + "\n" + _PLACES_MORE,
+    epilog=_STATUSES,
+    short_help="what audit lines call a grant, a calendar or an event",
+)
+@click.option("--grant", metavar="ID", help="A grant, or one that hosts conferences.")
+@click.option("--calendar", metavar="ID", help="A calendar, as callers write it.")
+@click.option("--event", metavar="ID", help="An event.")
+def _places(*, grant: str | None, calendar: str | None, event: str | None) -> int:
+    given = {"grant": grant, "calendar": calendar, "event": event}
+    places = {kind: text for kind, text in given.items() if text}
+    if not places:
+        raise click.UsageError("Name a place: --grant, --calendar or --event.")
+    return _done(Naming(places))

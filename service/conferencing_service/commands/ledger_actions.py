@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeAlias, assert_never
 from urllib.parse import unquote, urlsplit
 
+from conferencing_service.access.audit import Places
 from conferencing_service.commands.endings import DONE, NOT_DONE, NotDone
 from conferencing_service.commands.ledger_calendars import Calendars, calendars_of
 from conferencing_service.commands.ledger_display import (
@@ -38,8 +39,8 @@ from conferencing_service.core.ledger.settling import UPDATE
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
 from conferencing_service.core.ledger.sweeper import Fate, Finding
 from conferencing_service.ledger_parts import opened_ledger, owner_of_process
-from conferencing_service.server import Vendor, vendor_of
 from conferencing_service.settings import Settings, SettingsError
+from conferencing_service.vendor import Vendor, vendor_of
 
 Say = Callable[[str], None]
 
@@ -79,7 +80,14 @@ class Sweep:
     limit: int
 
 
-Action: TypeAlias = Listing | Showing | Resolution | Sweep
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Show what audit lines call places, by kind; kinds that were not asked for are not there."""
+
+    places: Mapping[str, str]
+
+
+Action: TypeAlias = Listing | Showing | Resolution | Sweep | Naming
 
 
 async def at_the_desk(settings: Settings, action: Action, *, say: Say) -> int:
@@ -101,7 +109,8 @@ async def at_the_desk(settings: Settings, action: Action, *, say: Say) -> int:
             calendars = None
             if vendor is not None:
                 calendars = await stack.enter_async_context(calendars_of(settings, opened, vendor))
-            return await _do(_Desk(settings, opened.store, calendars, say), action)
+            desk = _Desk(settings, opened.store, Places(opened.secret), calendars, say)
+            return await _do(desk, action)
     except StoreUnavailable as error:
         raise SettingsError("CONFERENCING_LEDGER_URL: the ledger cannot be reached") from error
 
@@ -140,6 +149,7 @@ class _Desk:
 
     settings: Settings
     store: Store
+    places: Places
     calendars: Calendars | None
     say: Say
 
@@ -161,6 +171,8 @@ async def _do(desk: _Desk, action: Action) -> int:
             return await _resolve(desk, action)
         case Sweep():
             return await _sweep(desk, action)
+        case Naming():
+            return _name(desk, action)
         case _:
             assert_never(action)
 
@@ -326,3 +338,12 @@ def _summary(looked: int, fates: Counter[Fate], failed: int, *, has_more: bool) 
     if has_more:
         parts.append("there are more, see --limit")
     return "; ".join(parts)
+
+
+# ---- places ----------------------------------------------------------------------------------
+
+
+def _name(desk: _Desk, action: Naming) -> int:
+    for kind, text in action.places.items():
+        desk.say(f"{kind:10}{desk.places.digest(kind, text)}")
+    return DONE

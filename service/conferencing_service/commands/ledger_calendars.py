@@ -14,10 +14,10 @@ from conferencing_service.core.ledger.entry import Entry
 from conferencing_service.core.ledger.settling import UPDATE
 from conferencing_service.core.upstream import CalendarUpstream
 from conferencing_service.ledger_parts import LedgerParts, OpenStore, ledger_parts
-from conferencing_service.server import Vendor, nylas_upstream
 from conferencing_service.settings import Settings
 from conferencing_service.telemetry import Telemetry
 from conferencing_service.upstreams.registry import SingleUpstream
+from conferencing_service.vendor import Vendor, nylas_upstream
 
 
 @asynccontextmanager

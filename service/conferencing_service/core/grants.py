@@ -1,4 +1,6 @@
-"""What is known about grants: read once, shared by everybody who asks at the same time.
+"""What is known about grants: read once for each caller, shared by all its calls of the moment.
+
+Each principal has its own: what is remembered for one tells another nothing, not even by its speed.
 
 What kind of account a grant connects never changes, so that is kept for good; scopes and validity
 do, so whoever is about to refuse because of them asks with a small `max_age` first.
@@ -9,13 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from conferencing_service.core.clock import Clock
 from conferencing_service.core.errors import FailedPrecondition, NotFound
 from conferencing_service.core.model import Grant, Reason
-from conferencing_service.core.upstream import CalendarUpstream, Call, Clock
+from conferencing_service.core.upstream import CalendarUpstream, Call
 
 FACTS_SECONDS = 300.0
 """How long scopes and validity are believed."""
+
+_Place: TypeAlias = tuple[str, str]
+"""A principal and a grant."""
 
 _READ_SECONDS = 20.0
 _CAPACITY = 100_000
@@ -40,8 +47,8 @@ class GrantDirectory:
     def __init__(self, clock: Clock, read_seconds: float = _READ_SECONDS) -> None:
         self._clock = clock
         self._read_seconds = read_seconds
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._under_way: dict[str, asyncio.Task[_Known]] = {}
+        self._known: OrderedDict[_Place, _Known] = OrderedDict()
+        self._under_way: dict[_Place, asyncio.Task[_Known]] = {}
 
     async def find(
         self,
@@ -98,34 +105,35 @@ class GrantDirectory:
     async def _find(
         self, call: Call, upstream: CalendarUpstream, grant_id: str, max_age: float | None
     ) -> _Known:
-        known = self._known.get(grant_id)
+        place = call.principal, grant_id
+        known = self._known.get(place)
         if known is None or (max_age is not None and self._clock() - known.read_at > max_age):
-            known = await self._read(upstream, grant_id)
+            known = await self._read(upstream, place)
             call.upstream_request_id = known.upstream_request_id
         call.sandbox = call.sandbox or known.sandbox
         return known
 
-    async def _read(self, upstream: CalendarUpstream, grant_id: str) -> _Known:
-        task = self._under_way.get(grant_id)
+    async def _read(self, upstream: CalendarUpstream, place: _Place) -> _Known:
+        task = self._under_way.get(place)
         if task is None:
-            task = asyncio.create_task(self._read_alone(upstream, grant_id))
-            self._under_way[grant_id] = task
-            task.add_done_callback(lambda done: self._finished(grant_id, done))
+            task = asyncio.create_task(self._read_alone(upstream, place))
+            self._under_way[place] = task
+            task.add_done_callback(lambda done: self._finished(place, done))
         return await asyncio.shield(task)
 
-    async def _read_alone(self, upstream: CalendarUpstream, grant_id: str) -> _Known:
+    async def _read_alone(self, upstream: CalendarUpstream, place: _Place) -> _Known:
         now = self._clock()
         call = Call(self._clock, now, None, now + self._read_seconds)
-        grant = await upstream.get_grant(call, grant_id)
+        grant = await upstream.get_grant(call, place[1])
         known = _Known(grant, now, call.sandbox, call.upstream_request_id)
-        self._known[grant_id] = known
-        self._known.move_to_end(grant_id)
+        self._known[place] = known
+        self._known.move_to_end(place)
         if len(self._known) > _CAPACITY:
             self._known.popitem(last=False)
         return known
 
-    def _finished(self, grant_id: str, task: asyncio.Task[_Known]) -> None:
-        del self._under_way[grant_id]
+    def _finished(self, place: _Place, task: asyncio.Task[_Known]) -> None:
+        del self._under_way[place]
         if not task.cancelled():
             # Whoever waited has it; asking marks it as seen when everybody has left.
             task.exception()

@@ -354,6 +354,11 @@ class Event:
     marker: str = field(default="", repr=False)
     """What the ledger finds the event by; callers never see it."""
 
+    @property
+    def autocreates(self) -> bool:
+        """Whether a provider is asked to make its conference."""
+        return self.conferencing is not None and isinstance(self.conferencing.source, Autocreate)
+
 
 WRITABLE_FIELDS: frozenset[str] = frozenset(
     {

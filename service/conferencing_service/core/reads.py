@@ -53,6 +53,7 @@ class Reads:
     async def get_event(self, call: Call, request: GetEvent) -> Event:
         """Read an event."""
         request.validate()
+        call.check_grants()
         upstream = self._registry.for_grant(request.grant_id)
         await self._grants.find_with_calendar(call, upstream, request.grant_id)
         event = await upstream.get_event(
@@ -63,7 +64,8 @@ class Reads:
     async def list_events(self, call: Call, request: ListEvents) -> Listed:
         """Read a page of events; it can be short while there are more."""
         request.validate()
-        token = self._page_tokens.open(request)
+        token = self._page_tokens.open(request, call.principal)
+        call.check_grants()
         upstream = self._registry.for_grant(request.grant_id)
         await self._grants.find_with_calendar(call, upstream, request.grant_id)
         query = EventQuery(
@@ -78,13 +80,17 @@ class Reads:
         events = await with_parsed_conferences(in_range)
         if request.only_with_conferencing:
             events = tuple(event for event in events if event.conferencing is not None)
-        return Listed(events, self._page_tokens.seal(request, page.next_page_token))
+        return Listed(
+            events,
+            self._page_tokens.seal(request, call.principal, page.next_page_token),
+        )
 
     async def check_compatibility(
         self, call: Call, request: CheckCompatibility
     ) -> tuple[Platform, tuple[Verdict, ...]]:
         """Return the platform and a verdict per provider and way; writes nothing."""
         request.validate()
+        call.check_grants()
         if request.grant_id is None:
             assert request.platform is not None  # noqa: S101 - validated
             upstream = self._registry.for_grant(request.conf_grant_id)

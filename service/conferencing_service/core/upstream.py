@@ -7,8 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from conferencing_service.core.clock import Clock
 from conferencing_service.core.compatibility import Capabilities
-from conferencing_service.core.model import Calendar, Event, Grant, Notify
+from conferencing_service.core.errors import NotFound
+from conferencing_service.core.model import Calendar, Event, Grant, Notify, Reason
+from conferencing_service.core.quotas import Quota
 
 
 class Span(Protocol):
@@ -25,13 +28,6 @@ class Tracer(Protocol):
         """Open a span for the block."""
 
 
-class Clock(Protocol):
-    """Seconds on a clock that never goes back."""
-
-    def __call__(self) -> float:
-        """Return the seconds now."""
-
-
 @dataclass(slots=True)
 class Call:
     """One RPC under way: what it may spend, and what is learned about it.
@@ -44,7 +40,10 @@ class Call:
         attributes: what the call's own span and log line say; no secrets and no people.
         upstream_request_id: the id of the last REST request, "" before the first.
         sandbox: an answer of the embedded sandbox was used.
-        principal: who calls, "" for somebody who did not say.
+        principal: who calls, by the policy's name; "" where there is no policy.
+        quota: what the caller may use up; None without a limit.
+        forbidden_grant: the path of a request field that names a grant which the caller may not
+            use, "" where there is none.
         before_send: what has to hold immediately before a write leaves; it raises what does not.
     """
 
@@ -56,7 +55,17 @@ class Call:
     upstream_request_id: str = ""
     sandbox: bool = False
     principal: str = ""
+    quota: Quota | None = None
+    forbidden_grant: str = ""
     before_send: Callable[[], Awaitable[None]] | None = None
+
+    def check_grants(self) -> None:
+        """Raise NotFound where the request names a grant that the caller may not use.
+
+        Asked where a grant that does not exist would show, so that the two look alike.
+        """
+        if self.forbidden_grant:
+            raise NotFound(Reason.GRANT_NOT_FOUND, {"grant_field": self.forbidden_grant})
 
     def read_seconds(self) -> float:
         """Return the seconds left for reads; negative when there are none."""

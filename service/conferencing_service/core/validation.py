@@ -29,11 +29,16 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NOT_IN_EMAIL = re.compile(r"[\s<>,;\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_NOT_IN_URL = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,127}")
+# The last ranges are invisible, or turn round what follows: a person would read another link.
+_NOT_IN_URL = re.compile(
+    r"[\s\\\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NUMBERS = re.compile(r"[+-]?\d{1,3}(?:,[+-]?\d{1,3}){0,400}", re.ASCII)
 _COUNT = re.compile(r"[1-9]\d{0,5}", re.ASCII)
 _DAY = r"(?:[+-]?\d{1,2})?(?:MO|TU|WE|TH|FR|SA|SU)"
+_DAYS_OR_MOMENTS = re.compile(r"\d{8}(?:T\d{6}Z?)?(?:,\d{8}(?:T\d{6}Z?)?){0,60}", re.ASCII)
 _RRULE_PARTS: Mapping[str, re.Pattern[str]] = {
     "FREQ": re.compile(r"[A-Z]{1,10}"),
     "COUNT": _COUNT,
@@ -135,18 +140,26 @@ def check_text(faults: Faults, path: str, value: str, limit: int) -> None:
 
 
 def check_email(faults: Faults, path: str, value: str) -> None:
-    """An address: one @ with something on both sides, at most 320 bytes (RFC 3696 errata)."""
+    """An address: something, one @ and a domain; at most 320 bytes (RFC 3696 errata)."""
     local, at, domain = value.rpartition("@")
     if not value:
         faults.add(path, "is required")
     elif len(value.encode()) > 320:
         faults.add(path, "must be at most 320 bytes")
-    elif not (local and at and domain) or "@" in local or _NOT_IN_EMAIL.search(value):
+    elif (
+        not (local and at and _DOMAIN.fullmatch(domain))
+        or "@" in local
+        or _NOT_IN_EMAIL.search(value)
+    ):
         faults.add(path, "must be an e-mail address")
 
 
 def check_join_url(faults: Faults, path: str, value: str) -> None:
-    """A join link: absolute https, no user information, at most 2,048 bytes."""
+    """A join link: absolute https, no user information, at most 2,048 bytes.
+
+    The host may be any but one that only this machine knows (a zone id) or that is not spelled out
+    (escapes); the port any but 0.
+    """
     if not value:
         faults.add(path, "is required")
         return
@@ -158,13 +171,15 @@ def check_join_url(faults: Faults, path: str, value: str) -> None:
         return
     try:
         parts = urlsplit(value)
-        host, _port = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
-        host, parts = None, None
-    if parts is None or parts.scheme != "https" or not host:
+        host, port, parts = None, None, None
+    if parts is None or parts.scheme != "https" or not host or port == 0:
         faults.add(path, "must be an absolute https URL")
     elif "@" in parts.netloc:
         faults.add(path, "must not hold user information")
+    elif "%" in parts.netloc:
+        faults.add(path, "must not hold escapes or a zone in its host")
 
 
 def check_timezone(
@@ -205,6 +220,8 @@ def check_recurrence(faults: Faults, path: str, lines: tuple[str, ...]) -> None:
             faults.add(where, "must be an RRULE or EXDATE line of RFC 5545")
         elif name == "RRULE":
             _check_rrule(faults, where, value)
+        elif not _DAYS_OR_MOMENTS.fullmatch(value):
+            faults.add(where, "must be days or moments as RFC 5545 has them")
     if lines and not any(line.startswith("RRULE:") for line in lines):
         faults.add(path, "must hold an RRULE")
 

@@ -95,6 +95,7 @@ class Writes:
         """Make an event; with validate_only return it as it would be sent."""
         upstream = self._registry.for_grant(request.grant_id)
         event = request.validate(Rules(upstream.capabilities, self._zones))
+        call.check_grants()
         warnings = _warnings(event.conferencing)
         if request.validate_only:
             event = await self._checked_creation(call, upstream, request, event, marker="")
@@ -108,6 +109,8 @@ class Writes:
         async def prepare(marker: str) -> Effect:
             sent = await self._checked_creation(call, upstream, request, event, marker)
             _check_time(call)
+            if call.quota is not None:
+                call.quota.take_creation()
             return Effect(
                 send=lambda: upstream.create_event(
                     call, request.grant_id, request.calendar_id, sent, request.notify
@@ -134,6 +137,7 @@ class Writes:
         """Change fields of an event; with validate_only return it as it would be."""
         upstream = self._registry.for_grant(request.grant_id)
         event, fields = request.validate(Rules(upstream.capabilities, self._zones))
+        call.check_grants()
         asked = Event(id=event.id, **{name: getattr(event, name) for name in fields})
         warnings = _warnings(asked.conferencing)
         if request.validate_only:
@@ -148,6 +152,8 @@ class Writes:
         async def prepare(_marker: str) -> Effect:
             change = await self._checked_change(call, upstream, request, asked, fields)
             _check_time(call)
+            if call.quota is not None and asked.autocreates:
+                call.quota.take_creation()
             return Effect(
                 send=lambda: upstream.update_event(
                     call,
@@ -187,6 +193,7 @@ class Writes:
     async def delete_event(self, call: Call, request: DeleteEvent) -> None:
         """Delete an event; one that is gone is a success with allow_missing."""
         request.validate()
+        call.check_grants()
         upstream = self._registry.for_grant(request.grant_id)
         grant = await self._grants.find_with_calendar(call, upstream, request.grant_id)
         _check_notify(upstream.capabilities, grant.platform, request.notify)
@@ -211,6 +218,8 @@ class Writes:
         marker: str,
     ) -> Event:
         """Return the event as it is to be sent, with its marker, once every check lets it pass."""
+        if call.quota is not None:
+            call.quota.check_participants(len(event.participants))
         grant = await self._grants.find_with_calendar(
             call, upstream, request.grant_id, fresh=request.validate_only
         )
@@ -230,6 +239,8 @@ class Writes:
         fields: frozenset[str],
     ) -> _Change:
         """Return the change as it is to be sent, once every check lets it pass."""
+        if call.quota is not None:
+            call.quota.check_participants(len(event.participants))
         grant = await self._grants.find_with_calendar(
             call, upstream, request.grant_id, fresh=request.validate_only
         )

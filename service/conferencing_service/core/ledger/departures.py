@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from conferencing_service.core.clock import Clock
 from conferencing_service.core.errors import LedgerUnavailable, NotStarted
 from conferencing_service.core.ledger.attempts import Attempt, Phase
 from conferencing_service.core.ledger.entry import Hold
 from conferencing_service.core.ledger.settling import LeaseLost, Times
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
-from conferencing_service.core.upstream import Clock
 
 RESERVE = 0.3
 """Seconds before a caller's time is up in which nothing is begun for it any more."""

@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from conferencing_service.core.clock import Clock
 from conferencing_service.core.effects import Effects
 from conferencing_service.core.errors import (
     ConferencingError,
@@ -33,7 +34,7 @@ from conferencing_service.core.ledger.replies import reply_from_event
 from conferencing_service.core.ledger.settling import LeaseLost, Settling, Times
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
 from conferencing_service.core.model import Event
-from conferencing_service.core.upstream import Call, Clock
+from conferencing_service.core.upstream import Call
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from conferencing_service.core.clock import Clock
 from conferencing_service.core.errors import (
     ConferencingError,
     NotFound,
@@ -20,7 +21,7 @@ from conferencing_service.core.ledger.expectations import is_met
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
 from conferencing_service.core.model import Event
 from conferencing_service.core.parsing import with_parsed_conference
-from conferencing_service.core.upstream import Call, Clock, Registry
+from conferencing_service.core.upstream import Call, Registry
 
 _log = logging.getLogger(__name__)
 

@@ -27,6 +27,9 @@ from conferencing_service.core.reading.text import conferencing_from_text, detai
 MAX_ITEMS = 100
 """How many entry points, locations and numbers of one event are read."""
 
+_MAX_PIN = 128
+"""A longer conference id is none. It is told with each number, and must not multiply by them."""
+
 _GOOGLE_ENTRY_POINTS: Mapping[str, EntryPointType] = {
     "video": EntryPointType.VIDEO,
     "phone": EntryPointType.PHONE,
@@ -184,7 +187,8 @@ def _google_entry_points(points: list[Mapping[str, Any]]) -> Iterator[EntryPoint
 
 
 def _microsoft_details(link: JoinLink, meeting: Mapping[str, Any]) -> Details:
-    pin = "".join(c for c in _text(meeting.get("conferenceId")) if c.isascii() and c.isdigit())
+    named = _text(meeting.get("conferenceId"))
+    pin = "".join(c for c in named if c.isascii() and c.isdigit()) if len(named) <= _MAX_PIN else ""
     points: dict[str, EntryPoint] = {}
     for point in _microsoft_phones(meeting, pin):
         if point.uri != "tel:":

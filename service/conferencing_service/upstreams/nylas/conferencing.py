@@ -17,7 +17,7 @@ from conferencing_service.core.model import (
 )
 from conferencing_service.core.reading import join_link_from_url
 from conferencing_service.upstreams.nylas.capabilities import NYLAS
-from conferencing_service.upstreams.nylas.fields import items, link, mapping, text
+from conferencing_service.upstreams.nylas.fields import code, items, link, mapping, text
 
 PROVIDER_LABELS: Mapping[Provider, str] = {
     Provider.GOOGLE_MEET: "Google Meet",
@@ -39,6 +39,8 @@ _PROVIDERS: Mapping[str, Provider] = {
     "meet": Provider.GOOGLE_MEET,
 }
 
+# The PIN is told with each number: without a bound, what is told would grow with their product.
+_MAX_NUMBERS = 100
 
 _AUTOCREATED = frozenset(
     provider for provider, capability in NYLAS.providers.items() if capability.autocreate
@@ -117,16 +119,13 @@ def _provider(label: str) -> Provider:
 def _details_from_nylas(value: Any) -> Details | None:
     source = mapping(value)
     phone = source.get("phone")
-    numbers = tuple(
-        number
-        for number in map(text, [phone] if isinstance(phone, str) else items(phone))
-        if number
-    )
+    listed = [phone] if isinstance(phone, str) else items(phone)[:_MAX_NUMBERS]
+    numbers = tuple(filter(None, map(code, listed)))
     details = Details(
         url=link(source.get("url")),
-        meeting_code=text(source.get("meeting_code")),
-        password=text(source.get("password")),
-        pin=text(source.get("pin")),
+        meeting_code=code(source.get("meeting_code")),
+        password=code(source.get("password")),
+        pin=code(source.get("pin")),
         phone=numbers,
     )
     if details == Details():

@@ -11,6 +11,7 @@ from conferencing_service.core.model import FIRST_SECOND, LAST_SECOND
 
 _LINK = re.compile(r"https?://[^/?#\\@\s]", re.IGNORECASE)
 _INT32 = 2**31 - 1
+_MAX_CODE = 256
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -30,6 +31,12 @@ def text(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return ""
+
+
+def code(value: Any) -> str:
+    """Return a text that people type or dial, or "" where it is longer than any that is."""
+    found = text(value)
+    return found if len(found) <= _MAX_CODE else ""
 
 
 def link(value: Any) -> str:

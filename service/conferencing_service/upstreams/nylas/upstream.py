@@ -195,7 +195,7 @@ class NylasUpstream:
         body = orjson.dumps(event_to_nylas(event, self._marker_key))
         request = RestRequest("POST", EVENTS, target, body, grant_id=grant_id)
         answer = await self._write(call, request)
-        return self._written(await self._done(call, place, answer, autocreate=_autocreates(event)))
+        return self._written(await self._done(call, place, answer, autocreate=event.autocreates))
 
     async def update_event(
         self,
@@ -207,7 +207,7 @@ class NylasUpstream:
         notify: Notify,
     ) -> Event:
         """Write the named fields of an event."""
-        autocreate = "conferencing" in fields and _autocreates(event)
+        autocreate = "conferencing" in fields and event.autocreates
         host = _conf_grant_of(event) if autocreate else ""
         place = Place(grant_id, calendar_id, event.id, host)
         target = place.event_path() + written_where(calendar_id, notify)
@@ -384,10 +384,6 @@ class NylasUpstream:
         """
         now = call.clock()
         return Call(call.clock, now, None, now + _DIAGNOSIS_SECONDS)
-
-
-def _autocreates(event: Event) -> bool:
-    return event.conferencing is not None and isinstance(event.conferencing.source, Autocreate)
 
 
 def _conf_grant_of(event: Event) -> str:

@@ -1,0 +1,117 @@
+"""The audit line of a write: who, what, where, how it ended; and nothing that anybody wrote."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conferencing.v1 import conferencing_pb2 as c
+from conferencing_service.access.audit import LOGGER, Places
+from conferencing_service.logs import log_to
+from support.issuer import Issuer, bearing, settings_with
+from support.sandbox import Grant, Sandbox
+from support.service import autocreate, creation, delete, get, serving, update
+
+pytestmark = pytest.mark.security
+
+POLICY = """
+[principals.scheduling]
+subjects = ["*"]
+rpcs = ["CreateEvent", "UpdateEvent", "DeleteEvent", "GetEvent"]
+grants = ["*"]
+conf_grants = ["*"]
+"""
+DIGESTS = ("grant", "calendar", "event", "conf_grant")
+
+
+@pytest.fixture(autouse=True)
+def _heard(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, LOGGER)
+
+
+def audit(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """What the audit lines say, the newest last."""
+    return [vars(line) for line in caplog.records if line.name == LOGGER]
+
+
+async def test_every_write_has_one_line_that_says_who_what_where_and_how_it_ended(
+    sandbox: Sandbox, google: Grant, zoom: Grant, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer = Issuer()
+    settings = settings_with(tmp_path, POLICY, issuer)
+    async with serving(sandbox.url, **settings) as service:
+        metadata = bearing(issuer.token("somebody"))
+        created = creation(google.id, autocreate(c.PROVIDER_ZOOM_MEETING, zoom.id))
+        event = (await service.call(created, metadata=metadata)).event
+        await service.call(created, metadata=metadata)
+        changed = update(google.id, event.id, title="Another")
+        await service.call(changed, metadata=metadata)
+        await service.call(delete(google.id, event.id), metadata=metadata)
+        await service.failure(delete(google.id, event.id), metadata=metadata)
+        await service.failure(creation(google.id))
+        # These write nothing.
+        await service.call(creation(google.id, validate_only=True), metadata=metadata)
+        await service.failure(get(google.id, event.id), metadata=metadata)
+    told = audit(caplog)
+    assert [(each["rpc"], each["code"], each["reason"]) for each in told] == [
+        ("CreateEvent", "OK", ""),
+        ("CreateEvent", "OK", ""),
+        ("UpdateEvent", "OK", ""),
+        ("DeleteEvent", "OK", ""),
+        ("DeleteEvent", "NOT_FOUND", "EVENT_NOT_FOUND"),
+        ("CreateEvent", "UNAUTHENTICATED", "CREDENTIALS_MISSING"),
+    ]
+    assert [each["principal"] for each in told] == [*["scheduling"] * 5, ""]
+    assert [each["request_id"] for each in told[:3]] == [
+        created.request_id,
+        created.request_id,
+        changed.request_id,
+    ]
+    assert told[0]["conferencing.provider"] == "ZOOM_MEETING"
+    assert told[1]["conferencing.replayed"] == "true"
+    # The same place has the same name in all of them, and no place has that of another.
+    for name in ("grant", "calendar", "event"):
+        assert len({each[name] for each in told[:5]}) == 1
+    assert len({told[0][name] for name in DIGESTS}) == 4
+
+
+async def test_a_line_has_names_of_places_that_only_the_ledgers_owner_can_make(
+    sandbox: Sandbox, google: Grant, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    url = f"sqlite://{tmp_path}/ledger.sqlite"
+    async with serving(sandbox.url, ledger_url=url) as service:
+        event = (await service.call(creation(google.id))).event
+    (line,) = audit(caplog)
+    texts = {"grant": google.id, "calendar": "primary", "event": event.id}
+    for name, text in texts.items():
+        assert len(line[name]) == 16
+        assert text not in str(line)
+        assert line[name] != Places(b"another secret").digest(name, text)
+    assert line["conf_grant"] == ""
+
+
+async def test_what_is_no_request_id_is_not_told(
+    service: Any, google: Grant, caplog: pytest.LogCaptureFixture
+) -> None:
+    await service.failure(creation(google.id, request_id="of-a-person@example.com"))
+    (line,) = audit(caplog)
+    assert (line["reason"], line["request_id"]) == ("INVALID_FIELD", "")
+
+
+def test_lines_are_told_whatever_the_level_is(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, handlers = root.level, root.handlers[:]
+    try:
+        log_to(sys.stdout, "ERROR")
+        logging.getLogger(LOGGER).info("audit", extra={"principal": "ada"})
+        logging.getLogger("conferencing_service.rpc").info("rpc")
+        told = capsys.readouterr().out.splitlines()
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(before)
+    assert len(told) == 1
+    assert '"principal": "ada"' in told[0]

@@ -1,0 +1,164 @@
+"""What one caller may use up, and that it is not another's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from conferencing.v1 import conferencing_pb2 as c
+from conferencing.v1 import event_pb2 as e
+from support.issuer import Issuer, bearing, settings_with
+from support.sandbox import Grant, Sandbox
+from support.service import Service, autocreate, creation, delete, get, serving, update
+from support.waiting import until
+
+pytestmark = pytest.mark.security
+
+LIMITED = """
+[principals.ada]
+subjects = ["ada"]
+rpcs = ["*"]
+grants = ["*"]
+conf_grants = ["*"]
+{limits}
+
+[principals.bob]
+subjects = ["bob"]
+rpcs = ["*"]
+grants = ["*"]
+"""
+EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@asynccontextmanager
+async def limited(
+    sandbox: Sandbox, folder: Path, limits: str, seen: set[str], **more: Any
+) -> AsyncIterator[tuple[Service, Any, Any]]:
+    issuer = Issuer()
+    settings = settings_with(folder, LIMITED.format(limits=limits), issuer)
+    async with serving(sandbox.url, reasons=seen, **settings, **more) as service:
+        yield service, bearing(issuer.token("ada")), bearing(issuer.token("bob"))
+
+
+async def test_so_much_is_made_in_a_minute_and_repetitions_do_not_count(
+    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str], tally: Counter[str]
+) -> None:
+    async with limited(sandbox, tmp_path, "creates_per_minute = 3", seen_reasons) as (
+        service,
+        ada,
+        bob,
+    ):
+        requests = [creation(google.id) for _ in range(3)]
+        for request in requests:
+            await service.call(creation(google.id, validate_only=True), metadata=ada)
+            await service.call(request, metadata=ada)
+        for request in requests:
+            assert (await service.call(request, metadata=ada)).replayed
+        one_more = creation(google.id)
+        failure = await service.failure(one_more, metadata=ada)
+        assert (failure.code, failure.reason) == (EXHAUSTED, "QUOTA_EXCEEDED")
+        assert failure.metadata == {"quota": "creates_per_minute", "limit": "3"}
+        assert failure.retry_after is not None
+        assert 0 < failure.retry_after <= 60
+        assert Counter(google.effects())["event_created"] == 3
+        # What was refused is not noted as done, and others have quotas of their own.
+        assert not (await service.call(one_more, metadata=bob)).replayed
+        event = (await service.call(requests[0], metadata=ada)).event
+        await service.call(update(google.id, event.id, title="Another"), metadata=ada)
+        await service.call(get(google.id, event.id), metadata=ada)
+        await service.call(delete(google.id, event.id), metadata=ada)
+        tally["quotas kept"] += 1
+
+
+async def test_a_conference_on_an_event_counts_as_something_made(
+    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str]
+) -> None:
+    async with limited(sandbox, tmp_path, "creates_per_minute = 1", seen_reasons) as (
+        service,
+        ada,
+        _bob,
+    ):
+        event = (await service.call(creation(google.id), metadata=ada)).event
+        request = update(google.id, event.id, conferencing=autocreate(c.PROVIDER_GOOGLE_MEET))
+        failure = await service.failure(request, metadata=ada)
+        assert failure.metadata == {"quota": "creates_per_minute", "limit": "1"}
+        assert "conference_created" not in google.effects()
+
+
+async def test_a_refused_creation_uses_nothing_up(
+    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str]
+) -> None:
+    async with limited(sandbox, tmp_path, "creates_per_minute = 1", seen_reasons) as (
+        service,
+        ada,
+        _bob,
+    ):
+        for _ in range(3):
+            refused = creation(google.id, autocreate(c.PROVIDER_WEBEX))
+            assert (await service.failure(refused, metadata=ada)).reason == "AUTOCREATE_UNSUPPORTED"
+        assert (await service.call(creation(google.id), metadata=ada)).event.id
+
+
+async def test_so_many_are_invited_and_no_more(
+    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str], tally: Counter[str]
+) -> None:
+    guests = [e.Participant(email=f"guest{n}@example.com") for n in range(3)]
+    async with limited(sandbox, tmp_path, "participants_per_event = 2", seen_reasons) as (
+        service,
+        ada,
+        bob,
+    ):
+        event = (
+            await service.call(creation(google.id, participants=guests[:2]), metadata=ada)
+        ).event
+        requests = (
+            creation(google.id, participants=guests),
+            creation(google.id, participants=guests, validate_only=True),
+            update(google.id, event.id, participants=guests),
+        )
+        before = google.effects()
+        for request in requests:
+            failure = await service.failure(request, metadata=ada)
+            assert (failure.code, failure.reason) == (EXHAUSTED, "QUOTA_EXCEEDED")
+            assert failure.metadata == {"quota": "participants_per_event", "limit": "2"}
+            assert failure.retry_after is None, "waiting does not help"
+        assert google.effects() == before
+        # A field that is not in the mask is not written, so it counts for nothing.
+        await service.call(
+            update(google.id, event.id, "title", title="x", participants=guests), metadata=ada
+        )
+        await service.call(requests[0], metadata=bob)
+        tally["quotas kept"] += 1
+
+
+async def test_so_many_calls_at_once_and_a_place_is_given_back(
+    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str], tally: Counter[str]
+) -> None:
+    async with limited(sandbox, tmp_path, "concurrent_calls = 2", seen_reasons) as (
+        service,
+        ada,
+        bob,
+    ):
+        event = (await service.call(creation(google.id), metadata=ada)).event
+        google.fault("latency", method="GET", resource="events", times=2, value=1000)
+        slow = [
+            asyncio.ensure_future(service.call(get(google.id, event.id), metadata=ada))
+            for _ in range(2)
+        ]
+        await until(lambda: len(google.requests()) == 4)
+        failure = await service.failure(get(google.id, event.id), metadata=ada)
+        assert failure.metadata == {"quota": "concurrent_calls", "limit": "2"}
+        assert failure.retry_after
+        assert (await service.call(get(google.id, event.id), metadata=bob)).event.id
+        slow[0].cancel()
+        await asyncio.wait(slow)
+        for _ in range(3):
+            assert (await service.call(get(google.id, event.id), metadata=ada)).event.id
+        tally["quotas kept"] += 1
