@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from conferencing_service.core.clock import Clock
 from conferencing_service.core.effects import Effects
 from conferencing_service.core.ledger.ledger import Ledger
 from conferencing_service.core.ledger.markers import Markers
@@ -22,9 +23,11 @@ from conferencing_service.core.ledger.resumer import Resumer
 from conferencing_service.core.ledger.settling import Settling, Times
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
 from conferencing_service.core.ledger.sweeper import Sweeper
-from conferencing_service.core.upstream import Clock, Registry
+from conferencing_service.core.upstream import Registry
+from conferencing_service.ledger_keys import seal_of
 from conferencing_service.settings import Settings, SettingsError
 from conferencing_service.stores import open_store
+from conferencing_service.stores.sealed import sealed
 
 _CANNOT_BE_OPENED = "CONFERENCING_LEDGER_URL: the ledger cannot be opened"
 
@@ -126,9 +129,13 @@ def ledger_beside_sandbox(settings: Settings) -> Iterator[Settings]:
 
 @asynccontextmanager
 async def opened_ledger(settings: Settings) -> AsyncIterator[OpenStore]:
-    """Open the ledger's store; raises SettingsError when it cannot be opened."""
+    """Open the ledger's store, its entries sealed where the settings name keys.
+
+    Raises SettingsError when it cannot be opened, or the keys cannot be had.
+    """
+    seal = seal_of(settings)
     try:
-        store = await open_store(settings.ledger())
+        store = sealed(await open_store(settings.ledger()), seal)
     except (StoreUnavailable, ValueError) as error:
         raise SettingsError(_CANNOT_BE_OPENED) from error
     try:

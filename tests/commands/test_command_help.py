@@ -18,7 +18,7 @@ from conferencing_service.commands.program import COMMANDS, program
 from conferencing_service.commands.progress import Progress
 from conferencing_service.sandbox.command import _parser
 
-LEDGER = ("list", "show", "resolve", "sweep")
+LEDGER = ("list", "show", "resolve", "sweep", "places")
 PATHS = [(), *((name,) for name in COMMANDS), *(("ledger", name) for name in LEDGER)]
 
 

@@ -198,25 +198,45 @@ def test_nothing_secret_is_in_a_config_map(name):
 
 
 @EACH
-def test_every_file_that_a_variable_names_is_mounted_out_of_a_secret(name):
+def test_every_file_that_a_variable_names_is_mounted_and_what_is_secret_out_of_a_secret(name):
     manifests = rendered(case(name))
     mounts = {each["name"]: each["mountPath"] for each in manifests.container()["volumeMounts"]}
-    files = {}
+    # A file that is mounted alone is never replaced.
+    assert not [each for each in manifests.container()["volumeMounts"] if "subPath" in each]
+    files, public = {}, {}
     for volume in manifests.pod()["volumes"]:
-        secret = volume.get("secret", {})
+        source = volume.get("secret") or volume.get("configMap") or {}
         # One without items is of the type kubernetes.io/tls.
-        items = [(each["key"], each["path"]) for each in secret.get("items", ())]
-        for key, path in items or ([("tls.crt",) * 2, ("tls.key",) * 2] if secret else []):
-            files[f"{mounts[volume['name']]}/{path}"] = (secret["secretName"], key)
+        items = [(each["key"], each["path"]) for each in source.get("items", ())]
+        for key, path in items or ([("tls.crt",) * 2, ("tls.key",) * 2] if source else []):
+            place = f"{mounts[volume['name']]}/{path}"
+            if "configMap" in volume:
+                public[place] = (source["name"], key)
+            else:
+                files[place] = (source["secretName"], key)
+        # By root for the group of fsGroup, and for nobody else.
+        assert source.get("defaultMode", 0o440) == 0o440
+    environment = manifests.environment()
     named = {
         variable: files[value]
-        for variable, value in manifests.environment().items()
-        if variable.endswith("_FILE")
+        for variable, value in environment.items()
+        if variable.endswith("_FILE") and variable != "CONFERENCING_POLICY_FILE"
     }
+    policies = {
+        "default": (f"{RELEASE}-policy", "policy.toml"),
+        "tls": (f"{RELEASE}-policy", "policy.toml"),
+        "autoscaling": ("callers", "policy.toml"),
+    }
+    assert public.get(environment.get("CONFERENCING_POLICY_FILE")) == policies.get(name)
+    keys = environment.get("CONFERENCING_JWT_JWKS")
+    assert (keys in public) == (name == "autoscaling")
+    if name == "autoscaling":
+        assert public[keys] == ("issuer-keys", "jwks.json")
     tls = {
         "CONFERENCING_TLS_CERT_FILE": ("conferencing-tls", "tls.crt"),
         "CONFERENCING_TLS_KEY_FILE": ("conferencing-tls", "tls.key"),
         "CONFERENCING_TLS_CLIENT_CA_FILE": ("callers-ca", "ca.crt"),
+        "CONFERENCING_LEDGER_KEYS_FILE": ("ledger-keys", "keys"),
     }
     key = {"CONFERENCING_NYLAS_API_KEY_FILE": ("nylas", "api-key")}
     assert named == (key | tls if name == "tls" else key)
@@ -274,6 +294,20 @@ def test_a_change_of_a_setting_is_a_rollout():
     assert before != after
 
 
+def test_a_change_of_the_policy_is_no_rollout():
+    """The server reads it anew: nothing of it stands in the pods."""
+    before, after = (
+        rendered(values)
+        for values in (
+            case("default"),
+            changed(case("default"), "policy.inline", case("tls")["policy"]["inline"]),
+        )
+    )
+    assert before.one("Deployment") == after.one("Deployment")
+    policy = f"{RELEASE}-policy"
+    assert before.one("ConfigMap", policy) != after.one("ConfigMap", policy)
+
+
 def test_a_file_as_the_ledger_is_on_a_volume_that_outlasts_the_release():
     manifests = rendered(case("minimal"))
     assert manifests.one("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
@@ -292,9 +326,11 @@ def test_a_file_as_the_ledger_is_on_a_volume_that_outlasts_the_release():
 @pytest.mark.parametrize(
     ("name", "says", "flags"),
     [
-        ("default", "authenticates nobody", {"-plaintext"}),
+        ("default", "a bearer token of https://issuer.example.com", {"-plaintext", "-H"}),
         ("tls", "with TLS and certificates of callers", {"-insecure", "-cert", "-key"}),
         ("minimal", "one replica, and a gap at each rollout", {"-plaintext"}),
+        ("telemetry", "authenticates nobody", {"-plaintext"}),
+        ("autoscaling", "says the ConfigMap callers", {"-plaintext", "-H"}),
     ],
 )
 def test_who_installs_it_is_told_how_to_call_it(tmp_path, name, says, flags):
@@ -307,5 +343,7 @@ def test_who_installs_it_is_told_how_to_call_it(tmp_path, name, says, flags):
     }
     assert set(re.findall(r"[\w.-]+\.svc\.cluster\.local:\d+", told)) == services
     call = told[told.index("grpcurl ") :].split()
-    assert set(call) & {"-plaintext", "-insecure", "-cert", "-key"} == flags
+    assert set(call) & {"-plaintext", "-insecure", "-cert", "-key", "-H"} == flags
+    known = not {"allowUnauthenticatedCallers"} & set(case(name))
+    assert ("authenticates nobody" in told) != known
     assert (ROOT / call[call.index("-protoset") + 1]).exists()

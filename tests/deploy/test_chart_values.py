@@ -9,11 +9,15 @@ import pytest
 import yaml
 from opentelemetry.sdk import environment_variables
 
-from conferencing_service.settings import Settings
+from conferencing_service.access.named_grants import grants_named_by_rpcs
+from conferencing_service.access.policy import policy_from_toml
+from conferencing_service.port import check_exposure
+from conferencing_service.settings import Settings, SettingsError
 from deploy.chart import (
     CASES,
     CHART,
     OLDEST,
+    RELEASE,
     SCHEMA,
     VALUES,
     NotTogether,
@@ -35,6 +39,9 @@ VARIABLES = {
 BY_VALUES_OF_THEIR_OWN = {
     *("CONFERENCING_LISTEN", "CONFERENCING_HEALTH_LISTEN", "CONFERENCING_PROMETHEUS_LISTEN"),
     *("CONFERENCING_NYLAS_REGION", "CONFERENCING_NYLAS_API_KEY_FILE", "CONFERENCING_LEDGER_URL"),
+    *("CONFERENCING_UPSTREAM_HOSTS", "CONFERENCING_LEDGER_KEYS_FILE", "CONFERENCING_POLICY_FILE"),
+    *("CONFERENCING_JWT_ISSUER", "CONFERENCING_JWT_AUDIENCE", "CONFERENCING_JWT_JWKS"),
+    "CONFERENCING_ALLOW_UNAUTHENTICATED_CALLERS",
     *("CONFERENCING_TLS_CERT_FILE", "CONFERENCING_TLS_KEY_FILE"),
     *("CONFERENCING_TLS_CLIENT_CA_FILE", "CONFERENCING_DRAIN_WAIT", "CONFERENCING_SHUTDOWN_GRACE"),
 }
@@ -61,6 +68,26 @@ NOT_IN_A_POD = {
         ("default", "upstream.region", "http://nylas", "upstream/region"),
         ("default", "upstream.apiKey.secretName", "", "the Secret that holds the API key"),
         ("tls", "tls.secretName", "", "callers' certificates need tls.secretName"),
+        ("minimal", "allowUnauthenticatedCallers", False, "who may call?"),
+        ("telemetry", "allowUnauthenticatedCallers", False, "allowUnauthenticatedCallers: true"),
+        ("tls", "tls.clientCa.secretName", "", "policy: needs callers that are known"),
+        ("tls", "policy.configMapName", "callers", "inline and configMapName exclude each other"),
+        ("default", "tokens.issuer", "", "tokens: issuer, audience and one of keys.url"),
+        ("default", "tokens.audience", "", "tokens: issuer, audience and one of keys.url"),
+        ("default", "tokens.keys.url", "", "tokens: issuer, audience and one of keys.url"),
+        ("default", "tokens.keys.url", "http://issuer/keys", "tokens/keys/url"),
+        ("default", "tokens.keys.secretName", "keys", "url, configMapName and secretName exclude"),
+        (
+            "default",
+            "tokens.keys.configMapName",
+            "keys",
+            "url, configMapName and secretName exclude",
+        ),
+        ("default", "policy.inline", "", "tokens: what may their bearers do?"),
+        ("default", "tokens.secret", "shared", "'secret' not allowed"),
+        ("default", "settings.CONFERENCING_POLICY_FILE", "x", "'CONFERENCING_POLICY_FILE'"),
+        ("default", "settings.CONFERENCING_JWT_ALGORITHMS", "HS256", "CONFERENCING_JWT_ALGORITHMS"),
+        ("default", "upstream.hosts", ["https://nylas.example.com"], "upstream/hosts"),
         ("telemetry", "telemetry.prometheus.enabled", False, "needs telemetry.prometheus.enabled"),
         ("autoscaling", "autoscaling.maxReplicas", 2, "maxReplicas is below minReplicas"),
         ("default", "replicas", 0, "replicas"),
@@ -94,7 +121,8 @@ def test_every_variable_is_a_setting():
     rendering = (rendered(values_of(path)).environment() for path in CASES)
     set_here = set(itertools.chain.from_iterable(rendering)) - {"POD_NAME", "POD_NAMESPACE"}
     assert set_here <= known
-    assert set_here >= BY_VALUES_OF_THEIR_OWN
+    # No case needs it: the vendor's two hosts are the default.
+    assert set_here >= BY_VALUES_OF_THEIR_OWN - {"CONFERENCING_UPSTREAM_HOSTS"}
 
 
 def test_the_settings_that_may_be_given_are_the_servers():
@@ -120,6 +148,44 @@ def test_the_server_takes_the_settings(name, monkeypatch):
     if name == "autoscaling":
         assert (settings.drain_wait, settings.ledger_retention) == (12.5, 2_592_000)
         assert (settings.reflection, settings.log_level) == (True, "WARNING")
+        assert (settings.jwt_algorithms, settings.max_connections) == (("ES256",), 5000)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_server_lets_nobody_in_whom_the_values_do_not_mean(name, monkeypatch):
+    for variable, value in rendered(case(name)).environment().items():
+        if isinstance(value, str):
+            monkeypatch.setenv(variable, value)
+    settings = Settings()
+    # Off loopback it would refuse to start; where it is told to let everybody in, the values say so.
+    check_exposure(settings)
+    assert settings.allow_unauthenticated_callers == (name in {"minimal", "telemetry"})
+    assert (settings.jwt_issuer is not None) == (name in {"default", "autoscaling"})
+    assert (settings.tls_client_ca_file is not None) == (name == "tls")
+    assert (settings.policy_file is None) == settings.allow_unauthenticated_callers
+    monkeypatch.delenv("CONFERENCING_ALLOW_UNAUTHENTICATED_CALLERS", raising=False)
+    if settings.allow_unauthenticated_callers:
+        with pytest.raises(SettingsError, match="callers have to be known"):
+            check_exposure(Settings())
+    else:
+        check_exposure(Settings())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_policies_hold(name):
+    manifests = rendered(case(name))
+    found = [each for each in manifests.all if each["metadata"]["name"] == f"{RELEASE}-policy"]
+    assert bool(found) == (name in {"default", "tls"})
+    for each in found:
+        (text,) = each["data"].values()
+        policy_from_toml(text.encode(), grants_named_by_rpcs())
+
+
+def test_another_host_than_nylas_own_can_be_named():
+    values = changed(case("default"), "upstream.region", "https://nylas.example.com:8443")
+    values = changed(values, "upstream.hosts", ["nylas.example.com:8443", "api.us.nylas.com"])
+    told = rendered(values).environment()["CONFERENCING_UPSTREAM_HOSTS"]
+    assert told == "nylas.example.com:8443,api.us.nylas.com"
 
 
 def test_what_the_settings_may_be_is_what_the_server_takes(monkeypatch):
@@ -129,6 +195,7 @@ def test_what_the_settings_may_be_is_what_the_server_takes(monkeypatch):
             *told.get("enum", ()),
             *(told[each] for each in ("minimum", "maximum") if each in told),
         ]
+        fits += [told["pattern"].partition("(")[2].partition("|")[0]] if "pattern" in told else []
         wrong = ["nonsense"]
         if "maximum" in told:
             wrong.append(told["maximum"] + 1)
@@ -157,6 +224,11 @@ def everything():
     for path, content in {
         "tls": case("tls")["tls"],
         "ledger": case("tls")["ledger"],
+        "policy": case("tls")["policy"],
+        "tokens": {
+            **case("default")["tokens"],
+            "keys": {"secretName": "keys", "url": ""},
+        },
         "image": {"pullSecrets": ["other"]},
         "serviceAccount": {"annotations": {}},
     }.items():

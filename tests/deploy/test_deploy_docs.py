@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from conferencing import ConferencingClient, Event, Tls
+from conferencing_service.port import check_exposure
 from conferencing_service.settings import Settings
 from conferencing_service.stores import postgresql
 from deploy.chart import CASES, CHART, SCHEMA, case, changed, rendered
@@ -55,7 +56,23 @@ def test_docker_is_told_files_and_variables_that_there_are():
         assert {"--read-only", "--tmpfs"} <= set(run)
         given = [run[place + 1] for place, word in enumerate(run) if word == "--env"]
         assert {each.partition("=")[0] for each in given} <= variables
-    assert f"conferencing:{volume.words[0]}" in runs[-1]
+        # It listens where others reach it, and lets itself be started.
+        told = {name.lower(): value for name, _is, value in (each.partition("=") for each in given)}
+        fields = {name.removeprefix("conferencing_"): value for name, value in told.items()}
+        check_exposure(Settings(listen="0.0.0.0:50051", **fields))
+        # Where everybody may call, nobody but this host can.
+        (published,) = [run[place + 1] for place, word in enumerate(run) if word == "--publish"]
+        assert published.startswith("127.0.0.1:") == ("allow_unauthenticated_callers" in fields)
+        # A file that is mounted alone is never replaced.
+        mounted = {
+            run[place + 1].split(":")[1] for place, word in enumerate(run) if word == "--volume"
+        }
+        files = {value for name, value in fields.items() if name.endswith("_file")}
+        assert not files & mounted
+        assert {file.rpartition("/")[0] for file in files} <= mounted
+    assert len(runs) == 3
+    for run in runs[1:]:
+        assert f"conferencing:{volume.words[0]}" in run
 
 
 def test_the_commands_of_kubernetes_make_what_the_chart_asks_for(tmp_path):
@@ -88,7 +105,10 @@ def test_the_table_of_values_is_that_of_the_chart():
     rows = rows_of(DOCUMENT, "value", "variable")
     named = {name for _value, told in rows for name in re.findall(r"`(CONFERENCING_\w+)`", told)}
     assert named == BY_VALUES_OF_THEIR_OWN - {"CONFERENCING_LISTEN"}
-    environment = rendered(changed(case("telemetry"), "tls", case("tls")["tls"])).environment()
+    values = case("telemetry") | {name: case("default")[name] for name in ("tokens", "policy")}
+    values |= {name: case("tls")[name] for name in ("tls", "ledger")}
+    values = changed(values, "upstream.hosts", ["nylas.example.com"])
+    environment = rendered(values).environment()
     for values, told in rows[:-1]:
         for path in re.findall(r"`([a-zA-Z.]+)`", values):
             schema = SCHEMA

@@ -109,6 +109,15 @@ def test_the_command_starts(image):
     assert "healthcheck" in done.stdout
 
 
+def test_as_it_is_it_lets_nobody_in_who_is_not_known(image):
+    """It listens on all addresses, and does not say that everybody may call."""
+    assert "CONFERENCING_LISTEN=0.0.0.0:50051" in only("ENV").text
+    assert "UNAUTHENTICATED" not in only("ENV").text
+    done = image.run("serve", "--sandbox", CONFERENCING_SANDBOX_LISTEN="127.0.0.1:0")
+    assert done.returncode == 2
+    assert "CONFERENCING_ALLOW_UNAUTHENTICATED_CALLERS=true" in done.stderr
+
+
 def test_what_runs_is_not_root_and_may_write_to_its_volume_and_tmp_alone(image):
     places = ("/", "/opt/conferencing", "/etc", "/usr", "/tmp", *image.stage.volumes)
     wanted = "for place in {}; do touch $place/x 2>/dev/null && echo $place; done; id -u; id -g"

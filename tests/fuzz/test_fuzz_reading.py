@@ -15,6 +15,7 @@ import random
 import signal
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -48,7 +49,7 @@ CPU_SECONDS = 5
 MAX_INPUT = 262_144
 MAX_MEMORY = 64 * 1024 * 1024
 
-pytestmark = pytest.mark.timeout(SECONDS + 120)
+pytestmark = [pytest.mark.security, pytest.mark.timeout(SECONDS + 120)]
 
 # ---- Pieces ---------------------------------------------------------------------------------
 
@@ -368,7 +369,7 @@ def assert_sound(found: Conferencing | None) -> None:
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_anything_is_read(name: str) -> None:
+def test_anything_is_read(name: str, tally: Counter[str]) -> None:
     read, inputs = INPUTS[name]
     ends = time.monotonic() + SECONDS / (len(INPUTS) + 1)
     number = SEED
@@ -395,6 +396,7 @@ def test_anything_is_read(name: str) -> None:
             error.add_note(f"input {name}: run again with FUZZ_SEED={number}")
             raise
         number += 1
+    tally["fuzz inputs"] += tried
 
 
 @pytest.mark.parametrize("bait", [False, True], ids=["as it is", "round an invitation"])
@@ -487,5 +489,5 @@ def test_a_reader_that_raises_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(INPUTS, "text", (raising, texts))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="<") as caught:
-        test_anything_is_read("text")
+        test_anything_is_read("text", Counter())
     assert "FUZZ_SEED=" in str(caught.value.__notes__)

@@ -24,10 +24,24 @@ from prometheus_client.samples import Sample
 from conferencing.v1.conferencing_service_pb2_grpc import ConferencingServiceStub
 from monitoring.promql import Labels
 from support.documents import ROOT, served
+from support.issuer import Issuer, bearing, settings_with
 from support.sandbox import Sandbox
 from support.service import autocreate, creation, get
 
 _LAST = "conferencing_sweeper_duplicates_total"
+_POLICY = """
+[principals.caller]
+subjects = ["caller"]
+rpcs = ["*"]
+grants = ["*"]
+conf_grants = ["*"]
+
+[principals.hasty]
+subjects = ["hasty"]
+rpcs = ["CreateEvent"]
+grants = ["*"]
+creates_per_minute = 0
+"""
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +69,17 @@ def metrics(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "CONFERENCING_RESUME_INTERVAL": "0.5",
         "CONFERENCING_PROMETHEUS_LISTEN": f"127.0.0.1:{_any_free_port()}",
     }
+    issuer = Issuer()
+    callers = settings_with(folder, _POLICY, issuer)
+    settings |= {f"CONFERENCING_{name.upper()}": str(value) for name, value in callers.items()}
     address = settings["CONFERENCING_PROMETHEUS_LISTEN"]
     with (
         served(folder, "serve", **settings) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
-        _use(ConferencingServiceStub(channel), sandbox, lambda: _settle_as_not_done(settings))
+        calls = grpc.intercept_channel(channel, _Bearing(issuer.token("caller")))
+        _use(ConferencingServiceStub(calls), sandbox, lambda: _settle_as_not_done(settings))
+        _try_in_vain(ConferencingServiceStub(channel), issuer)
         _wait_for(address)
         yield address
 
@@ -92,6 +111,25 @@ def _use(stub: Any, sandbox: Sandbox, settle: Callable[[], None]) -> None:
     with pytest.raises(grpc.RpcError):
         stub.CreateEvent(creation(late.id), timeout=30)
     settle()
+
+
+class _Bearing(grpc.UnaryUnaryClientInterceptor):
+    """Sends a token with every call."""
+
+    def __init__(self, token: str) -> None:
+        self._metadata = bearing(token)
+
+    def intercept_unary_unary(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        return continuation(client_call_details._replace(metadata=self._metadata), request)
+
+
+def _try_in_vain(stub: Any, issuer: Issuer) -> None:
+    """Make calls that are not let in, and one too many."""
+    for metadata in ((), bearing("x"), bearing(issuer.token("x")), bearing(issuer.token("hasty"))):
+        with pytest.raises(grpc.RpcError):
+            stub.CreateEvent(creation("google-demo"), timeout=30, metadata=metadata)
 
 
 def _settle_as_not_done(settings: dict[str, str]) -> None:

@@ -57,7 +57,7 @@ def test_a_test_is_called_after_the_alert_that_fires_in_it(alerts):
         if test["name"].startswith("Conferencing")
     }
     assert firing == {name: [name] for name in alerts}
-    assert len(FILES) == 3
+    assert len(FILES) == 4
 
 
 def test_every_alert_says_how_urgent_it_is_and_where_to_read_on(alerts, runbook):

@@ -16,7 +16,7 @@ DASHBOARD = json.loads(TEXT)
 PANELS = DASHBOARD["panels"]
 SHOWN = [panel for panel in PANELS if panel["type"] != "row"]
 VARIABLES = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
-ROWS = ["Traffic", "Verdicts", "Ledger", "Upstream", "Process"]
+ROWS = ["Traffic", "Verdicts", "Ledger", "Upstream", "Process", "Callers"]
 
 
 def filled(expression):

@@ -17,8 +17,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _every_line_is_told() -> Iterator[None]:
     """Every library tells its debug lines, and the watch for secrets hears them."""
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.DEBUG)
+    # But for one of gRPC's: it names a server while that is freed, which ends the process.
+    levels = {logging.getLogger(): logging.DEBUG, logging.getLogger("grpc"): logging.INFO}
+    before = {logger: logger.level for logger in levels}
+    for logger, level in levels.items():
+        logger.setLevel(level)
     yield
-    root.setLevel(before)
+    for logger, level in before.items():
+        logger.setLevel(level)

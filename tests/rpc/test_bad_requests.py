@@ -1,71 +1,17 @@
-"""Requests that are wrong in themselves: the exact status, every fault at once, no vendor call."""
+"""Requests that are wrong in themselves: every fault at once, and what is wrong only in places.
+
+The single rules stand in the table of test_bad_input_table.py.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
-import grpc
-import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import event_pb2 as e
 from support.sandbox import Grant
-from support.service import Service, autocreate, creation, details, failure_of, timespan
-
-INVALID = grpc.StatusCode.INVALID_ARGUMENT
-METHODS = [
-    *("CreateEvent", "GetEvent", "ListEvents", "UpdateEvent", "DeleteEvent"),
-    *("CheckCompatibility", "ExtractConferencing"),
-]
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
-    "data",
-    [b"\xff", b"\x0a\x05ab", b"\x0a\x02\xff\xfe", b"\x1b" * 200, b"\x08"],
-    ids=["tag", "truncated", "utf8", "groups", "varint"],
-)
-async def test_bytes_that_are_no_message_are_the_callers_fault(
-    service: Service, method: str, data: bytes
-) -> None:
-    raw = service.channel.unary_unary(f"/conferencing.v1.ConferencingService/{method}")
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await raw(data, timeout=10)
-    failure = failure_of(raised.value)
-    assert (failure.code, failure.reason) == (INVALID, "INVALID_FIELD")
-    # Field 1 is unknown to ExtractConferencing, whose message then is well formed and empty.
-    assert list(failure.violations) in (["request"], ["input"])
-
-
-async def test_a_method_that_does_not_exist_is_unimplemented(service: Service) -> None:
-    raw = service.channel.unary_unary("/conferencing.v1.ConferencingService/NoSuchMethod")
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await raw(b"", timeout=10)
-    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-@pytest.mark.parametrize(
-    "grant_id",
-    ["", ".", "..", "a/b", "a\\b", "a?b", "a#b", "a%2e", "a b", "ü", "a\r\nb", "x" * 257],
-)
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda id_: s.GetEventRequest(grant_id=id_, calendar_id="primary", event_id="e"),
-        lambda id_: s.ListEventsRequest(grant_id=id_, calendar_id="primary"),
-        lambda id_: s.DeleteEventRequest(grant_id=id_, calendar_id="primary", event_id="e"),
-        lambda id_: s.CheckCompatibilityRequest(grant_id=id_),
-        creation,
-    ],
-)
-async def test_ids_that_could_escape_their_place_are_refused(
-    service: Service, build: Any, grant_id: str
-) -> None:
-    failure = await service.failure(build(grant_id))
-    assert (failure.code, failure.reason) == (INVALID, "INVALID_FIELD")
-    assert list(failure.violations) == ["grant_id"]
+from support.service import Service, creation, details, timespan
 
 
 async def test_every_fault_is_named_at_once_and_no_value_is_echoed(
@@ -116,54 +62,6 @@ async def test_every_fault_is_named_at_once_and_no_value_is_echoed(
         "event.conferencing.details.meeting_code",
     }
     assert canary not in str(failure)
-    assert google.requests() == []
-
-
-async def test_many_faults_make_a_status_that_still_fits_a_trailer(
-    service: Service, google: Grant
-) -> None:
-    guests = [e.Participant(email="no address") for _ in range(200)]
-    failure = await service.failure(creation(google.id, participants=guests))
-    assert len(failure.violations) == 20
-    assert failure.size < 4096
-
-
-@pytest.mark.parametrize(
-    ("conferencing", "path"),
-    [
-        (c.Conferencing(provider=c.PROVIDER_ZOOM_MEETING), "event.conferencing"),
-        (c.Conferencing(), "event.conferencing"),
-        (details(0, "https://zoom.us/j/98765432101"), "event.conferencing.provider"),
-        (details(c.PROVIDER_OTHER, "https://x.example/"), "event.conferencing.provider"),
-        (details(99, "https://x.example/"), "event.conferencing.provider"),
-        (details(c.PROVIDER_WEBEX, ""), "event.conferencing.details.url"),
-        (
-            details(c.PROVIDER_WEBEX, "javascript:alert(1)"),
-            "event.conferencing.details.url",
-        ),
-        (autocreate(99), "event.conferencing.provider"),
-        (autocreate(3, "a/b"), "event.conferencing.autocreate.conf_grant_id"),
-        (
-            autocreate(2, "z", {"n": float("nan")}),
-            "event.conferencing.autocreate.conf_settings",
-        ),
-        (autocreate(2, "z", {"n": 2.0**60}), "event.conferencing.autocreate.conf_settings"),
-        (
-            autocreate(2, "z", {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {}}}}}}}}}),
-            "event.conferencing.autocreate.conf_settings",
-        ),
-        (
-            autocreate(2, "z", {"a": "x" * 17_000}),
-            "event.conferencing.autocreate.conf_settings",
-        ),
-    ],
-)
-async def test_a_conference_that_is_not_well_formed_names_its_field(
-    service: Service, google: Grant, conferencing: c.Conferencing, path: str
-) -> None:
-    failure = await service.failure(creation(google.id, conferencing))
-    assert (failure.code, failure.reason) == (INVALID, "INVALID_FIELD")
-    assert path in failure.violations
     assert google.requests() == []
 
 

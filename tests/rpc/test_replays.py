@@ -6,8 +6,10 @@ What was done is counted in the sandbox's log, never read off an answer.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -780,3 +782,27 @@ async def test_a_replay_of_one_that_is_never_made_says_so_again_in_its_time(
     again = await service.call(request, timeout=1.4)
     assert again == replay_of(pending)
     assert writes(google) == 2
+
+
+async def test_without_its_kept_answer_a_replaced_conference_is_not_told_as_the_new_one(
+    sandbox: Sandbox, google: Grant, tmp_path: Path
+) -> None:
+    """While the upstream still shows the old conference, the new one is being made."""
+    file = tmp_path / "ledger.sqlite"
+    async with serving(sandbox.url, ledger_url=f"sqlite://{file}") as service:
+        event = (await service.call(creation(google.id, autocreate()))).event
+        old = event.conferencing.details.url
+        assert old
+        google.fault("pending_conference", value=None)
+        request = update(google.id, event.id, replace=True, conferencing=autocreate())
+        pending = await service.call(request, timeout=1.4)
+        assert pending.event.conferencing.state == c.CONFERENCE_STATE_PENDING
+        google.put(event.id, {"conferencing": {"provider": "Google Meet", "details": {"url": old}}})
+        with closing(sqlite3.connect(file)) as ledger, ledger:
+            ledger.execute(
+                "UPDATE operation SET reply = 'of another version' WHERE method = 'UpdateEvent'"
+            )
+        again = await service.call(request, timeout=1.4)
+    assert again.replayed
+    assert again.event.conferencing.state == c.CONFERENCE_STATE_PENDING
+    assert not again.event.conferencing.HasField("details")

@@ -1,25 +1,32 @@
-"""Nothing secret and nobody's address leaves by a span, a log line or a status.
+"""Nothing secret and nobody's address leaves by a span, a log line, a status, a metric or a file.
 
-Secrets are planted in every field that takes one, every kind of ending is forced, and everything
-that the process told anybody is searched. The same search must find a leak made on purpose.
+The watch of `support.canaries` searches after every test what its servers told. Here secrets are
+planted in every field that takes one and every kind of ending is forced; and each kind of leak is
+made on purpose, and the same watch finds it.
 """
 
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
 
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing.v1 import conferencing_service_pb2 as s
 from conferencing.v1 import event_pb2 as e
-from conferencing_service.logs import JsonLines
+from conferencing_service.core import model
+from conferencing_service.core.upstream import Call
 from conferencing_service.settings import Settings
+from support import canaries
+from support.canaries import AUDIT, PLANTED, WATCH
 from support.sandbox import Grant, Sandbox
 from support.service import (
     Service,
@@ -33,104 +40,94 @@ from support.service import (
     update,
 )
 
-CANARIES = {
-    "passcode": "canary-passcode",
-    "pin": "424277771",
-    "code": "98989898981",
-    "hash": "canaryhash",
-    "email": "canary.person@example.com",
-    "name": "Canary Person",
-    "title": "canary-title",
-    "text": "canary-description",
-    "setting": "canaryzoom",
-    "phone": "+4930424242",
-    "place": "canary-location",
-    "metadata": "canary-metadata",
-}
+pytestmark = pytest.mark.security
+
 API_KEY_CANARY = "canary-api-key"
-ZOOM_URL = f"https://us05web.zoom.us/j/{CANARIES['code']}?pwd={CANARIES['hash']}"
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Everything that the process logs, every library's debug lines included, as it is written."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield stream
-    root.removeHandler(handler)
-    root.setLevel(before)
-
-
-def told_by(spans: Sequence[ReadableSpan], log: io.StringIO) -> str:
-    return "\n".join([*(span.to_json() for span in spans), log.getvalue()])
-
-
-def in_files_of(folder: Path) -> str:
-    """Every byte of a folder's files, as text."""
-    return "".join(file.read_bytes().decode("latin-1") for file in folder.iterdir())
-
-
-def leaks(told: str) -> set[str]:
-    found = {name for name, canary in CANARIES.items() if canary in told}
-    return found | {"api key"} if API_KEY_CANARY in told else found
 
 
 def event_full_of_secrets() -> dict[str, object]:
+    guest = e.Participant(
+        email=canaries.EMAIL,
+        name=canaries.NAME,
+        comment=canaries.COMMENT,
+        phone_number=canaries.PHONE,
+    )
     return {
-        "title": CANARIES["title"],
-        "description": CANARIES["text"],
-        "location": CANARIES["place"],
+        "title": canaries.TITLE,
+        "description": canaries.DESCRIPTION,
+        "location": canaries.LOCATION,
         "when": timespan(),
-        "participants": [e.Participant(email=CANARIES["email"], name=CANARIES["name"])],
-        "metadata": {"key1": CANARIES["metadata"]},
+        "participants": [guest],
+        "metadata": {"key1": canaries.METADATA},
     }
 
 
 def zoom_by_hand() -> c.Conferencing:
     return details(
         c.PROVIDER_ZOOM_MEETING,
-        ZOOM_URL,
-        meeting_code=CANARIES["code"],
-        password=CANARIES["passcode"],
+        canaries.ZOOM_URL,
+        meeting_code=canaries.CODE,
+        password=canaries.PASSCODE,
     )
 
 
-async def force_every_ending(service: Service, google: Grant, zoom: Grant) -> list[str]:
-    """Make calls that succeed, are refused, are lost, are cut off and break; return statuses."""
+def zoom_made(zoom: Grant) -> c.Conferencing:
+    settings = {"password": canaries.SETTING, "agenda": canaries.TITLE}
+    return autocreate(c.PROVIDER_ZOOM_MEETING, zoom.id, settings)
+
+
+async def made_with_everything(service: Service, google: Grant, zoom: Grant) -> str:
+    """Make calls that succeed; return the id of an event of theirs."""
     full = event_full_of_secrets()
     event = (await service.call(creation(google.id, zoom_by_hand(), **full))).event
-    settings = {"password": CANARIES["setting"], "agenda": CANARIES["title"]}
-    by_zoom = autocreate(c.PROVIDER_ZOOM_MEETING, zoom.id, settings)
-    await service.call(creation(google.id, by_zoom, **full))
+    await service.call(creation(google.id, zoom_made(zoom), **full))
     await service.call(update(google.id, event.id, "description", **full))
-    await service.call(s.ExtractConferencingRequest(text=f"{CANARIES['text']} {ZOOM_URL}"))
     meet = details(
         c.PROVIDER_GOOGLE_MEET,
         "https://meet.google.com/abc-defg-hij",
-        pin=CANARIES["pin"],
-        phone=[CANARIES["phone"]],
+        pin=canaries.PIN,
+        phone=[canaries.PHONE],
     )
     await service.call(creation(google.id, meet, **full))
-    refused = (
+    text = f"{canaries.DESCRIPTION} {canaries.ZOOM_URL}"
+    calendar = f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDESCRIPTION:{text}\nEND:VEVENT\nEND:VCALENDAR\n"
+    google_event, microsoft_event = s.ExtractConferencingRequest(), s.ExtractConferencingRequest()
+    google_event.google_event.update({"description": text, "location": canaries.LOCATION})
+    microsoft_event.microsoft_event.update({"body": {"content": text}})
+    for request in (
+        s.ExtractConferencingRequest(text=text),
+        s.ExtractConferencingRequest(icalendar=calendar),
+        google_event,
+        microsoft_event,
+        s.ListEventsRequest(grant_id=google.id, calendar_id="primary"),
+        get(google.id, event.id),
+    ):
+        await service.call(request)
+    return event.id
+
+
+async def force_every_ending(service: Service, google: Grant, zoom: Grant) -> None:
+    """Make calls that succeed, are refused, are lost, are cut off and break."""
+    event_id = await made_with_everything(service, google, zoom)
+    full, by_zoom = event_full_of_secrets(), zoom_made(zoom)
+    teams_with_pin = details(c.PROVIDER_MICROSOFT_TEAMS, canaries.ZOOM_URL, pin=canaries.PIN)
+    for request in (
         creation(google.id, autocreate(c.PROVIDER_MICROSOFT_TEAMS), **full),
-        creation(google.id, zoom_by_hand(), calendar_id=CANARIES["email"], **full),
+        creation(google.id, zoom_by_hand(), calendar_id=canaries.EMAIL, **full),
         creation("no-such-grant", zoom_by_hand(), **full),
-        creation(
-            google.id, details(c.PROVIDER_MICROSOFT_TEAMS, ZOOM_URL, pin=CANARIES["pin"]), **full
-        ),
-        update(google.id, event.id, conferencing=by_zoom),
-        get(google.id, "no-such-event", calendar_id=CANARIES["email"]),
+        creation(google.id, teams_with_pin, **full),
+        creation("no/grant", zoom_by_hand(), request_id=canaries.PASSCODE, **full),
+        update(google.id, event_id, conferencing=by_zoom),
+        update(google.id, event_id, canaries.PASSCODE, **full),
+        get(google.id, "no-such-event", calendar_id=canaries.EMAIL),
         s.ListEventsRequest(
-            grant_id=google.id, calendar_id="primary", page_token=CANARIES["passcode"]
+            grant_id=google.id, calendar_id="primary", page_token=canaries.PASSCODE
         ),
-        delete(google.id, CANARIES["email"]),
-    )
-    statuses = [str(await service.failure(request)) for request in refused]
+        s.CheckCompatibilityRequest(grant_id=google.id, calendar_id=canaries.EMAIL),
+        s.ExtractConferencingRequest(text=canaries.DESCRIPTION * 20_000),
+        delete(google.id, "no-such-event", calendar_id=canaries.EMAIL),
+    ):
+        assert (await service.failure(request)).reason
     for kind, ending in (
         *(("reset_after_commit", "found"), ("malformed_body", "found")),
         *(("truncated_body", "found"), ("server_error", "OUTCOME_UNRESOLVED")),
@@ -142,21 +139,18 @@ async def force_every_ending(service: Service, google: Grant, zoom: Grant) -> li
         if ending == "found":
             assert (await service.call(request)).event.id
         else:
-            failure = await service.failure(request)
-            assert failure.reason == ending
-            statuses.append(str(failure))
+            assert (await service.failure(request)).reason == ending
         if kind != "insert_refused":
             google.fault(kind, method="GET", times=3)
-            statuses.append(str(await service.failure(get(google.id, event.id), timeout=2.5)))
-    statuses += await force_the_ledgers_endings(service, google, by_zoom)
+            await service.failure(get(google.id, event_id), timeout=2.5)
+    await force_the_ledgers_endings(service, google, by_zoom)
     google.fault("latency", method="GET", value=2000)
-    await service.failure(get(google.id, event.id), timeout=0.2)
-    return statuses
+    await service.failure(get(google.id, event_id), timeout=0.2)
 
 
 async def force_the_ledgers_endings(
     service: Service, google: Grant, conference: c.Conferencing
-) -> list[str]:
+) -> None:
     """Make calls that are looked for, repeated, and repeated with another payload."""
     request = creation(google.id, conference, **event_full_of_secrets())
     google.fault("late_commit", method="POST", value=1300)
@@ -165,24 +159,37 @@ async def force_the_ledgers_endings(
     found = await service.call(request)
     replayed = await service.call(request)
     assert replayed == s.CreateEventResponse(event=found.event, replayed=True)
-    request.event.title = f"{CANARIES['title']} again"
-    reused = await service.failure(request)
-    assert reused.reason == "REQUEST_ID_REUSED"
-    return [str(looking), str(reused)]
+    request.event.title = f"{canaries.TITLE} again"
+    assert (await service.failure(request)).reason == "REQUEST_ID_REUSED"
 
 
 async def test_no_secret_and_nobodys_address_is_told_to_anybody(
-    sandbox: Sandbox, google: Grant, zoom: Grant, log: io.StringIO, seen_reasons: set[str]
+    sandbox: Sandbox, google: Grant, zoom: Grant, seen_reasons: set[str]
 ) -> None:
     # No sweep meanwhile: it would meet the faults that are meant for the calls.
     async with serving(
-        sandbox.url, settle_window=2.0, resume_interval=600.0, reasons=seen_reasons
+        sandbox.url,
+        settle_window=2.0,
+        resume_interval=600.0,
+        prometheus_listen="127.0.0.1:0",
+        reasons=seen_reasons,
     ) as service:
-        statuses = await force_every_ending(service, google, zoom)
-        told = told_by(service.spans(), log) + "\n".join(statuses)
-    for reason in ("OUTCOME_UNRESOLVED", "OUTCOME_UNKNOWN", "REQUEST_ID_REUSED"):
-        assert reason in told, "the endings were forced and the log was kept"
-    assert leaks(told) == set()
+        await force_every_ending(service, google, zoom)
+    for channel, told in {
+        "log line": '"method": "conferencing.v1.ConferencingService/CreateEvent"',
+        "span name": "conferencing.v1.ConferencingService/CreateEvent",
+        "span attribute": "REQUEST_ID_REUSED",
+        "trailer": "OUTCOME_UNKNOWN",
+        "metric": 'conferencing_reason="OUTCOME_UNRESOLVED"',
+        "repr": "CreateEvent(",
+        "ledger file": "SQLite format 3",
+    }.items():
+        assert told in WATCH.all_told_by(channel), "the watch heard all that was told"
+    assert set(PLANTED.values()) - WATCH.private == {
+        canaries.TOKEN.removeprefix("Bearer "),
+        "canary-signature",
+    }, "every canary but the token, which stands in no message, was sent"
+    assert WATCH.leaks() == []
 
 
 async def test_the_ledger_keeps_nothing_that_its_callers_wrote(
@@ -190,8 +197,9 @@ async def test_the_ledger_keeps_nothing_that_its_callers_wrote(
 ) -> None:
     """What answers added, links above all, has to be kept; what a caller repeats anyway has not."""
     full = event_full_of_secrets()
-    settings = {"agenda": CANARIES["setting"]}
-    async with serving(sandbox.url, ledger_url=f"sqlite://{tmp_path}/ledger.sqlite") as service:
+    settings = {"agenda": canaries.SETTING}
+    url = f"sqlite://{tmp_path}/ledger.sqlite"
+    async with serving(sandbox.url, ledger_url=url) as service:
         event = (await service.call(creation(google.id, zoom_by_hand(), **full))).event
         by_zoom = autocreate(c.PROVIDER_ZOOM_MEETING, zoom.id, settings)
         made = (await service.call(creation(google.id, by_zoom, **full))).event
@@ -207,43 +215,208 @@ async def test_the_ledger_keeps_nothing_that_its_callers_wrote(
             await service.call(request)
         google.fault("reset_before_commit", method="PUT")
         lost = update(google.id, event.id, "title", "participants", **full)
-        lost.event.participants[0].comment = CANARIES["text"]
+        lost.event.participants[0].comment = canaries.DESCRIPTION
         assert (await service.failure(lost)).reason == "OUTCOME_UNRESOLVED"
-        kept = in_files_of(tmp_path)
+    kept = WATCH.all_told_by("ledger file")
     assert made.conferencing.details.url in kept, "the right files were read"
-    assert leaks(kept) == set()
+    # Each of them, and not only what every request of this test holds.
+    assert {name for name, canary in PLANTED.items() if canary in kept} == set()
 
 
-async def test_the_key_is_told_to_nobody_but_the_vendor(
-    sandbox: Sandbox, google: Grant, log: io.StringIO
-) -> None:
+async def test_the_key_is_told_to_nobody_but_the_vendor(sandbox: Sandbox, google: Grant) -> None:
+    WATCH.keep("API key", API_KEY_CANARY)
     async with serving(sandbox.url, api_key=API_KEY_CANARY) as service:
         failure = await service.failure(creation(google.id))
         assert failure.reason == "UPSTREAM_CREDENTIALS"
-        told = told_by(service.spans(), log) + str(failure)
-    assert leaks(told) == set()
     settings = Settings(nylas_region="us", nylas_api_key=API_KEY_CANARY)
-    assert API_KEY_CANARY not in f"{settings!r} {settings} {settings.api_key()!r}"
+    WATCH.told("repr", f"{settings!r} {settings} {settings.api_key()!r}")
 
 
-async def test_the_search_finds_a_leak_that_is_made_on_purpose(
-    service: Service, google: Grant, log: io.StringIO
-) -> None:
-    tracer = trace.get_tracer("leak", tracer_provider=service.tracer_provider)
-    for name, canary in CANARIES.items():
-        with tracer.start_as_current_span("leak") as span:
-            span.set_attribute("url.full", f"https://x.example/?v={canary}")
-        assert leaks(told_by(service.spans(), log)) == {name}
-        service.exporter.clear()
-    logging.getLogger("leak").debug("key %s", API_KEY_CANARY)
-    assert leaks(told_by(service.spans(), log)) == {"api key"}
+def test_values_with_secrets_show_none_of_them() -> None:
+    entry_point = model.EntryPoint(
+        model.EntryPointType.VIDEO,
+        uri=canaries.ZOOM_URL,
+        label=canaries.PHONE,
+        pin=canaries.PIN,
+        password=canaries.PASSCODE,
+        meeting_code=canaries.CODE,
+    )
+    source = model.Details(
+        url=canaries.ZOOM_URL,
+        meeting_code=canaries.CODE,
+        password=canaries.PASSCODE,
+        pin=canaries.PIN,
+        phone=(canaries.PHONE,),
+        entry_points=(entry_point,),
+    )
+    person = model.Person(canaries.EMAIL, canaries.NAME)
+    event = model.Event(
+        calendar_id=canaries.EMAIL,
+        title=canaries.TITLE,
+        description=canaries.DESCRIPTION,
+        text_description=canaries.DESCRIPTION,
+        location=canaries.LOCATION,
+        participants=(model.Participant(canaries.EMAIL, canaries.NAME),),
+        metadata={"key1": canaries.METADATA},
+        resources=(model.Resource(canaries.EMAIL, "Room 1"),),
+        conferencing=model.Conferencing(source=source),
+        organizer=person,
+        creator=person,
+        html_link=canaries.ZOOM_URL,
+    )
+    ordered = model.Autocreate("zoom-grant", {"password": canaries.SETTING})
+    call = Call(clock=lambda: 0.0, started=0.0, deadline=None, read_deadline=0.0)
+    for value in (event, source, entry_point, person, ordered, call, event.participants):
+        WATCH.told("repr", repr(value))
+    assert "Participant(" in WATCH.all_told_by("repr")
+    WATCH.told("repr", repr(event.resources))
 
 
-async def test_an_exceptions_text_is_not_logged(log: io.StringIO) -> None:
+# ---- Leaks made on purpose -----------------------------------------------------------------
+
+
+@asynccontextmanager
+async def answering_with(canary: str, *, in_trailer: bool) -> AsyncIterator[grpc.aio.Channel]:
+    """A server that tells a canary where it ends a call."""
+
+    async def leak(_request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        if in_trailer:
+            await context.abort(grpc.StatusCode.INTERNAL, "broken", (("leak", canary),))
+        await context.abort(grpc.StatusCode.INTERNAL, f"no {canary}")
+        return b""
+
+    handler = grpc.unary_unary_rpc_method_handler(leak)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("leak", {"GetEvent": handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
     try:
-        int(CANARIES["passcode"])
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield channel
+    finally:
+        await server.stop(0)
+
+
+async def told_by_a_status(service: Service, canary: str, *, in_trailer: bool) -> None:
+    async with answering_with(canary, in_trailer=in_trailer) as channel:
+
+        class Stub:
+            GetEvent = channel.unary_unary(
+                "/leak/GetEvent", request_serializer=s.GetEventRequest.SerializeToString
+            )
+
+        await replace(service, stub=Stub()).failure(get("grant-id", "event-id"))
+
+
+def tracer_of(service: Service) -> trace.Tracer:
+    return trace.get_tracer("leak", tracer_provider=service.tracer_provider)
+
+
+async def in_a_span_name(service: Service, google: Grant) -> None:
+    tracer_of(service).start_span(f"GET /events/{canaries.PASSCODE}").end()
+
+
+async def in_a_span_attribute(service: Service, google: Grant) -> None:
+    url = f"https://x.example/?v={canaries.PASSCODE}"
+    tracer_of(service).start_span("leak", attributes={"url.full": url}).end()
+
+
+async def in_a_span_event(service: Service, google: Grant) -> None:
+    span = tracer_of(service).start_span("leak")
+    span.record_exception(ValueError(f"no {canaries.PASSCODE}"))
+    span.end()
+
+
+async def in_a_span_status(service: Service, google: Grant) -> None:
+    span = tracer_of(service).start_span("leak")
+    span.set_status(trace.StatusCode.ERROR, f"no {canaries.PASSCODE}")
+    span.end()
+
+
+async def in_a_log_line(service: Service, google: Grant) -> None:
+    logging.getLogger("some.library").debug("sent %r", {"passcode": canaries.PASSCODE})
+
+
+async def in_an_audit_line(service: Service, google: Grant) -> None:
+    await service.call(creation(google.id))
+    logging.getLogger(AUDIT).info("audit", extra={"grant": google.id})
+
+
+async def in_a_status_message(service: Service, google: Grant) -> None:
+    await told_by_a_status(service, canaries.PASSCODE, in_trailer=False)
+
+
+async def in_a_trailer(service: Service, google: Grant) -> None:
+    await told_by_a_status(service, canaries.PASSCODE, in_trailer=True)
+
+
+async def in_a_metric(service: Service, google: Grant) -> None:
+    metrics = service.server._metrics
+    assert metrics is not None
+    metrics._errors.add(1, {"conferencing.reason": canaries.PASSCODE})
+
+
+async def in_a_repr(service: Service, google: Grant) -> None:
+    shown = model.Details.__repr__
+    model.Details.__repr__ = lambda self: f"Details(password={self.password!r})"
+    try:
+        await service.call(creation(google.id, zoom_by_hand(), validate_only=True))
+    finally:
+        model.Details.__repr__ = shown
+
+
+async def in_the_ledger(service: Service, google: Grant) -> None:
+    file = service.server._settings.ledger().removeprefix("sqlite://")
+    with sqlite3.connect(file) as ledger:
+        ledger.execute("CREATE TABLE leak AS SELECT ? AS told", (canaries.DESCRIPTION,))
+    ledger.close()
+
+
+LEAKS: dict[str, Callable[[Service, Grant], Awaitable[None]]] = {
+    "span name": in_a_span_name,
+    "span attribute": in_a_span_attribute,
+    "span event": in_a_span_event,
+    "span status": in_a_span_status,
+    "log line": in_a_log_line,
+    "audit line": in_an_audit_line,
+    "status message": in_a_status_message,
+    "trailer": in_a_trailer,
+    "metric": in_a_metric,
+    "repr": in_a_repr,
+    "ledger file": in_the_ledger,
+}
+
+
+@pytest.mark.parametrize("channel", LEAKS)
+async def test_a_leak_that_is_made_on_purpose_is_found(
+    sandbox: Sandbox, google: Grant, channel: str, tally: Counter[str]
+) -> None:
+    async with serving(sandbox.url, prometheus_listen="127.0.0.1:0") as service:
+        await service.call(get(google.id, (await service.call(creation(google.id))).event.id))
+        assert WATCH.leaks() == [], "there was none before"
+        await LEAKS[channel](service, google)
+    found = WATCH.leaks()
+    WATCH.forget()
+    assert {leak.channel for leak in found} == {channel}
+    tally["leaks made on purpose, found"] += 1
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_each_canary_is_known_by_the_watch(name: str) -> None:
+    logging.getLogger("leak").debug("told: %s", PLANTED[name])
+    found = {leak.what for leak in WATCH.leaks()}
+    WATCH.forget()
+    assert name in found
+
+
+async def test_an_exceptions_text_is_not_logged() -> None:
+    try:
+        int(canaries.PASSCODE)
     except ValueError:
         logging.getLogger("x").exception("it broke")
-    assert "ValueError" in log.getvalue()
-    assert "test_secrets" in log.getvalue()
-    assert leaks(log.getvalue()) == set()
+    told = WATCH.all_told_by("log line")
+    assert "ValueError" in told
+    assert "test_secrets" in told
+    assert WATCH.leaks() == []

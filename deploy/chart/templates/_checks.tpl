@@ -19,6 +19,28 @@
 {{- if and .tls.clientCa.secretName (not .tls.secretName) -}}
 {{- fail "tls.clientCa: callers' certificates need tls.secretName" -}}
 {{- end -}}
+{{- $sources := compact (list .tokens.keys.url .tokens.keys.configMapName .tokens.keys.secretName) -}}
+{{- $told := len (compact (list .tokens.issuer .tokens.audience (first $sources))) -}}
+{{- if and (gt $told 0) (lt $told 3) -}}
+{{- fail "tokens: issuer, audience and one of keys.url, keys.configMapName and keys.secretName need each other" -}}
+{{- end -}}
+{{- if gt (len $sources) 1 -}}
+{{- fail "tokens.keys: url, configMapName and secretName exclude each other" -}}
+{{- end -}}
+{{- if and .policy.inline .policy.configMapName -}}
+{{- fail "policy: inline and configMapName exclude each other" -}}
+{{- end -}}
+{{- if and .tokens.issuer (not (or .policy.inline .policy.configMapName)) -}}
+{{- fail "tokens: what may their bearers do? policy.inline or policy.configMapName is needed" -}}
+{{- end -}}
+{{- if not (or .tokens.issuer .tls.clientCa.secretName) -}}
+{{- if or .policy.inline .policy.configMapName -}}
+{{- fail "policy: needs callers that are known, by tokens or by tls.clientCa" -}}
+{{- end -}}
+{{- if not .allowUnauthenticatedCallers -}}
+{{- fail "who may call? Name tokens and a policy, or tls.clientCa; or say allowUnauthenticatedCallers: true, where a mesh or a NetworkPolicy keeps strangers out" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .telemetry.prometheus.serviceMonitor.enabled (not .telemetry.prometheus.enabled) -}}
 {{- fail "telemetry.prometheus.serviceMonitor: needs telemetry.prometheus.enabled" -}}
 {{- end -}}

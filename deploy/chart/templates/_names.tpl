@@ -43,3 +43,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "conferencing.gracePeriod" -}}
 {{ add (addf .Values.shutdown.drainWait .Values.shutdown.grace | ceil | int) 15 }}
 {{- end -}}
+
+{{/* The ConfigMap that holds the policy; nothing where there is no policy. */}}
+{{- define "conferencing.policy" -}}
+{{- if .Values.policy.inline -}}
+{{ include "conferencing.name" . }}-policy
+{{- else -}}
+{{ .Values.policy.configMapName }}
+{{- end -}}
+{{- end -}}

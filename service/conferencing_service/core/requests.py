@@ -7,6 +7,8 @@ only facts about the outside that take part are an upstream's declared capabilit
 
 from __future__ import annotations
 
+from dataclasses import field
+
 from conferencing_service.core.compatibility import Capabilities
 from conferencing_service.core.errors import Violation
 from conferencing_service.core.model import (
@@ -161,7 +163,7 @@ class ListEvents:
     ical_uid: str = ""
     only_with_conferencing: bool = False
     page_size: int = 0
-    page_token: str = ""
+    page_token: str = field(default="", repr=False)
     faults: tuple[Violation, ...] = ()
 
     def validate(self) -> None:

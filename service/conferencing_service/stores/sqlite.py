@@ -2,6 +2,8 @@
 
 One thread has the connection, so the event loop never waits for a disk. It takes the steps of a batch
 in one transaction and commits once for all of them; nobody hears of a step before it is durable.
+
+What is forgotten is overwritten: in the file by SQLite, and in its write-ahead log by emptying that.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ from conferencing_service.stores.statements import (
 BUSY_SECONDS = 5.0
 """How long a transaction waits for one of another process."""
 
+_EMPTYING_SECONDS = 0.1
+"""How long emptying the log waits for those who read it, while every other step waits too."""
+
 _MOST_QUEUED = 20_000
 """Steps that may wait for a disk that hangs."""
 
@@ -43,6 +48,8 @@ _OLDEST = (3, 35)
 """The first SQLite that returns the rows it wrote."""
 
 _DIALECT = Dialect(clock="((julianday('now') - 2440587.5) * 86400.0)", skip_locked="")
+
+_STATEMENTS = Statements(_DIALECT)
 
 _NOTHING_WRONG_WITH_THE_CONNECTION = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
 
@@ -71,7 +78,7 @@ async def open_sqlite(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> SqlS
     except BaseException:
         await database.aclose()
         raise
-    return SqlStore(database, Statements(_DIALECT))
+    return SqlStore(database, _STATEMENTS)
 
 
 def _make_file(path: Path) -> None:
@@ -137,6 +144,8 @@ class _File:
         self._path = path
         self._busy_seconds = busy_seconds
         self._connection: sqlite3.Connection | None = None
+        # Nobody knows what an earlier process left in it.
+        self._log_holds_forgotten = True
 
     def run(self, jobs: Sequence[_Job]) -> None:
         """Run jobs in one transaction: all of them are durable afterwards, or none took place."""
@@ -168,6 +177,26 @@ class _File:
                 # The job's own fault; its statement did nothing, and the others' go on.
                 job.problem = _problem(error)
         cursor.execute("COMMIT")
+        forgetting = [job for job in jobs if job.statement == _STATEMENTS.forget_expired]
+        if any(job.result for job in forgetting):
+            self._log_holds_forgotten = True
+        if forgetting and self._log_holds_forgotten:
+            self._log_holds_forgotten = not self._empty_log(self._connection)
+
+    def _empty_log(self, connection: sqlite3.Connection) -> bool:
+        """Move what is in the write-ahead log into the file, and cut the log off.
+
+        False when somebody reads it, or the disk is full: it is tried again the next time that
+        something is to be forgotten. No step depends on it, so none hears of it.
+        """
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {int(_EMPTYING_SECONDS * 1000)}")
+            is_in_use = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
+        except sqlite3.Error:
+            self.close()
+            return False
+        return not is_in_use
 
     def _recover(self, error: Exception) -> None:
         # The low byte is the kind, the rest says more about it.
@@ -195,6 +224,8 @@ class _File:
             # With FULL every commit is on the disk; on macOS that takes the second line.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")
+            # FAST would leave whole pages as they were.
+            connection.execute("PRAGMA secure_delete = ON")
             _make_tables(connection)
         except BaseException:
             connection.close()

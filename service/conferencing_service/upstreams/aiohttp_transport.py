@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 import certifi
 import httpx
+from aiohttp.abc import AbstractResolver
 from yarl import URL
+
+from conferencing_service.upstreams.addresses import AddressRefused, CheckedResolver
 
 _CHUNK = 65_536
 _LEAST_SECONDS = 0.001
@@ -36,6 +39,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             httpx's timeout extension.
         keepalive_seconds: how long an idle connection is kept. Shorter than any vendor keeps one,
             because a request on a connection that is being closed is a request in doubt.
+        own_hosts: names that may stand for addresses of a private network; any other name stands
+            for public ones.
+        resolver: turns names into addresses.
     """
 
     def __init__(
@@ -44,15 +50,21 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         connections: int = 512,
         connect_seconds: float = 10.0,
         keepalive_seconds: float = 15.0,
+        own_hosts: Collection[str] = (),
+        resolver: AbstractResolver | None = None,
     ) -> None:
         context = ssl.create_default_context()
         context.load_verify_locations(certifi.where())
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_seconds, ssl=context)
+        self._resolver = CheckedResolver(resolver or aiohttp.ThreadedResolver(), own_hosts)
+        connector = aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=keepalive_seconds, ssl=context, resolver=self._resolver
+        )
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=_OUR_HEADERS,
+            trust_env=False,
         )
         self._connect_seconds = connect_seconds
         # aiohttp's own limit does not tell a full pool from an upstream that cannot be reached.
@@ -90,6 +102,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self, request: httpx.Request, connect_seconds: float
     ) -> aiohttp.ClientResponse:
         try:
+            # aiohttp asks no resolver for these.
+            self._resolver.check_literal(request.url.host)
             return await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
@@ -100,7 +114,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         except aiohttp.ConnectionTimeoutError as error:
             raise httpx.ConnectTimeout("connecting took too long", request=request) from error
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, AddressRefused) as error:
             raise httpx.ConnectError("no connection", request=request) from error
         except (aiohttp.ClientError, OSError) as error:
             raise httpx.ReadError("the connection broke", request=request) from error
@@ -108,6 +122,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
+        await self._resolver.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
 
 import httpx
 
 MAX_REPLY = 8 * 1024 * 1024
-"""How many bytes of a reply are read, after inflating."""
+"""How many bytes of a reply are read, and how many they may be after inflating."""
+
+MAX_VALUES = 250_000
+"""How many values a reply may hold.
+
+Once parsed, an empty object of two bytes takes 64, and one with a member more than two hundred: of
+those, 8 MiB would become 240.
+"""
+
+# A thousandth of it may have come; without a bound each chunk would be inflated whole.
+_PIECE = 65_536
 
 _INFLATERS: Mapping[str, int] = {"gzip": 31, "deflate": 15}
 
@@ -29,31 +40,56 @@ async def body_of(response: httpx.Response) -> bytes | None:
 
 async def _bounded_body(response: httpx.Response) -> bytes:
     """Return the inflated body; raises _Unreadable as soon as it is known to be too large."""
+    pieces: list[bytes] = []
+    size = values = 0
+    async with aclosing(_inflated(response)) as inflated:
+        async for piece in inflated:
+            size += len(piece)
+            # Every value but the first stands behind one of these; within texts they count as well.
+            values += sum(map(piece.count, (b",", b"[", b"{")))
+            if size > MAX_REPLY or values > MAX_VALUES:
+                raise _Unreadable
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def _inflated(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """Yield a body in small pieces; raises _Unreadable where it cannot be inflated."""
     encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
-    chunks: list[bytes] = []
-    size = 0
     inflater = None
     if encoding != "identity":
         if encoding not in _INFLATERS:
             raise _Unreadable
         inflater = zlib.decompressobj(_INFLATERS[encoding])
+    received, is_empty = 0, True
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - async transports give these
     async for chunk in stream:
-        if inflater is None:
-            piece = chunk
-        else:
-            try:
-                piece = inflater.decompress(chunk, MAX_REPLY - size + 1)
-            except zlib.error as error:
-                raise _Unreadable from error
-            if inflater.unused_data:
-                # zlib would copy whatever follows the end, again for every chunk.
-                raise _Unreadable
-        size += len(piece)
-        if size > MAX_REPLY:
+        received += len(chunk)
+        if received > MAX_REPLY:
+            # What inflates to nothing could come for ever.
             raise _Unreadable
-        chunks.append(piece)
-    if inflater is not None and size and not inflater.eof:
+        if inflater is None:
+            yield chunk
+            continue
+        for piece in _inflated_chunk(inflater, chunk):
+            is_empty = False
+            yield piece
+    if inflater is not None and not is_empty and not inflater.eof:
         raise _Unreadable
-    return b"".join(chunks)
+
+
+def _inflated_chunk(inflater: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
+    """Yield what a chunk inflates to, a little at a time."""
+    left, piece = chunk, b""
+    while left or len(piece) == _PIECE:
+        try:
+            piece = inflater.decompress(left, _PIECE)
+        except zlib.error as error:
+            raise _Unreadable from error
+        if inflater.unused_data:
+            # zlib would copy whatever follows the end, again for every chunk.
+            raise _Unreadable
+        left = inflater.unconsumed_tail
+        if piece:
+            yield piece

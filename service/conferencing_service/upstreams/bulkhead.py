@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from conferencing_service.core.upstream import Clock
+from conferencing_service.core.clock import Clock
 from conferencing_service.upstreams.exchange import Gate, Limited, Unsent
 
 

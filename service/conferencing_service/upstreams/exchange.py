@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 import httpx
 
 from conferencing_service.core.value import value
+
+# Seconds, of five digits; a date can be thousands of years away.
+_LONGEST_PAUSE = 99_999.0
 
 
 class Gate(StrEnum):
@@ -99,7 +102,8 @@ class Answer:
     def retry_after(self) -> float | None:
         """Return the seconds of Retry-After, None where there are none (RFC 9110, 10.2.3).
 
-        A date is counted from the answer's own Date, so that nobody's clock matters.
+        A date is counted from the answer's own Date, so that nobody's clock matters. One that
+        is more than a day away is taken for the longest pause.
         """
         value = self.headers.get("retry-after", "").strip()
         if value.isascii() and value.isdecimal() and len(value) < 6:
@@ -107,11 +111,13 @@ class Answer:
         until, now = _date(value), _date(self.headers.get("date", ""))
         if until is None or now is None:
             return None
-        return max(0.0, (until - now).total_seconds())
+        return min(max(0.0, (until - now).total_seconds()), _LONGEST_PAUSE)
 
 
 def _date(value: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(value)
-    except ValueError:
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
         return None
+    # "-0000" tells no zone (RFC 5322, 3.3); dates of HTTP have no other than GMT.
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

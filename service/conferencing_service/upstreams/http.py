@@ -19,7 +19,8 @@ import tenacity
 from opentelemetry.metrics import Histogram
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
-from conferencing_service.core.upstream import Call, Clock
+from conferencing_service.core.clock import Clock
+from conferencing_service.core.upstream import Call
 from conferencing_service.upstreams.bodies import MAX_REPLY, body_of
 from conferencing_service.upstreams.breaker import CircuitBreaker, Sign
 from conferencing_service.upstreams.bulkhead import Bulkhead

@@ -10,6 +10,9 @@ from opentelemetry import propagate
 
 from conferencing_service.upstreams.exchange import RestRequest
 
+# What a caller says in its baggage is not for vendors.
+_HANDED_ON = ("traceparent", "tracestate")
+
 # The calendars of the hour, not every event.
 _PARSED_URLS = 1024
 
@@ -37,8 +40,9 @@ class Outgoing:
         headers = self._encoded.copy(has_body=request.body is not None)
         trace: dict[str, str] = {}
         propagate.inject(trace)
-        for name, text in trace.items():
-            headers[name] = text
+        for name in _HANDED_ON:
+            if name in trace:
+                headers[name] = trace[name]
         outgoing = httpx.Request(
             request.method,
             self._url(request.target),

@@ -12,7 +12,7 @@ from conferencing_service.core.ledger.orders import Answer, Order
 from conferencing_service.core.ledger.replies import event_from_reply, reply_from_event
 from conferencing_service.core.ledger.settling import Settling
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
-from conferencing_service.core.model import Event, State
+from conferencing_service.core.model import Conferencing, Event, State
 from conferencing_service.core.parsing import with_parsed_conference
 
 _log = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ class Replays:
             if kept is None:
                 raise
             return Answer(kept, replayed=True)
-        if kept is not None and not is_another(entry.expected, with_parsed_conference(event)):
-            return Answer(kept, replayed=True)
+        if not is_another(entry.expected, with_parsed_conference(event)):
+            return Answer(_pending(order, event) if kept is None else kept, replayed=True)
         event = without_marker(await order.complete(event))
         if kept is not None and _is_pending(event):
             return Answer(kept, replayed=True)
@@ -77,6 +77,17 @@ def _kept(order: Order, entry: Entry) -> Event | None:
 def without_marker(event: Event) -> Event:
     """Return an event without what only the ledger needs to know of it."""
     return dataclasses.replace(event, marker="") if event.marker else event
+
+
+def _pending(order: Order, event: Event) -> Event:
+    """Return an event whose conference is still the one that is being replaced: not the answer."""
+    asked = order.asked.conferencing
+    provider = None if asked is None else asked.provider
+    return without_marker(
+        dataclasses.replace(
+            event, conferencing=Conferencing(provider=provider, state=State.PENDING)
+        )
+    )
 
 
 def _is_pending(event: Event) -> bool:
