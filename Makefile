@@ -16,7 +16,7 @@ UV_COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version
   --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
   --no-emit-package conferencing-client --upgrade
 
-.PHONY: help run demo test clients faults deploy-check bench soak corpus bench-reading fuzz check lint format types imports protos protos-check protos-lint \
+.PHONY: help run demo test clients faults deploy-check bench soak corpus bench-reading fuzz security sbom check lint format types imports protos protos-check protos-lint \
   protos-breaking protos-release floors tools lock clean
 
 help: ## print this
@@ -48,6 +48,7 @@ bench: .venv/.bench ## measure the service beside its peers and write benchmarks
 soak: .venv/.dev ## the same with full counts, and a minute's outage: hours
 	@LEDGER_SEEDS=20000 REPLICA_KEYS=500 REPLICA_DUPLICATES=50 KILLS=200 CANCELS=1000 ROLLS=50 \
 	  $(BIN)/python -m pytest -s tests/ledger $(ARGS)
+	@SOAK_CALLS=200000 $(BIN)/python -m pytest -s tests/soak -k keeps_nothing $(ARGS)
 	@OUTAGE_SECONDS=60 $(BIN)/python -m pytest -s tests/rpc/test_outage.py $(ARGS)
 
 corpus: .venv/.dev ## score the reader on the corpus; fails below 100 %
@@ -56,8 +57,15 @@ corpus: .venv/.dev ## score the reader on the corpus; fails below 100 %
 bench-reading: .venv/.dev ## the reader beside a loop of URL patterns (ARGS=--quick for the short form)
 	@$(BIN)/python benchmarks/reading.py $(ARGS)
 
-fuzz: .venv/.dev ## fuzz the reader for a minute (FUZZ_SECONDS, FUZZ_SEED)
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM$$RANDOM} $(BIN)/python -m pytest tests/fuzz $(ARGS)
+fuzz: .venv/.dev ## fuzz wire, vendor JSON, page tokens, reader and frames for a minute each (FUZZ_SECONDS, FUZZ_SEED)
+	@export FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM$$RANDOM}; echo "FUZZ_SEED=$$FUZZ_SEED"; \
+	  printf '%s\n' tests/fuzz/test_fuzz_*.py | xargs -P 3 -n 1 $(BIN)/python -m pytest -q $(ARGS)
+
+security: .venv/.dev ## the tests of the hostile wire, and what they tried, counted
+	@$(BIN)/python -m pytest -q -m security tests $(ARGS)
+
+sbom: .venv/.dev ## write requirements/sbom.cdx.json, the bill of materials, out of the lock
+	@$(BIN)/python scripts/bill_of_materials.py requirements/sbom.cdx.json
 
 # ---- What CI runs ---------------------------------------------------------------------------
 
@@ -185,6 +193,7 @@ lock: ## refresh requirements/*.txt (hashes, no addresses)
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	@$(UV_COMPILE) pyproject.toml requirements/build.in --group dev --group bench -c requirements/dev.txt -o requirements/bench.txt
 	@$(UV_COMPILE) --group protos -o requirements/protos.txt
+	@echo "now: make sbom"
 
 clean: ## remove everything that the commands above made
 	@rm -rf .venv .venv-protos .venv-lock .venv-floors .tools .cache build .data tests/sandbox/node/node_modules \

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from conferencing_service.core.errors import Overloaded, ShuttingDown
 
@@ -27,6 +29,7 @@ class Admission:
         self._pending: dict[asyncio.Future[None], bool] = {}
         self._no_writes = False
         self._active = 0
+        self._arriving = 0
         self.calls: Counter[str] = Counter()
         """How many calls of each method have a place."""
 
@@ -39,6 +42,20 @@ class Admission:
     def pending(self) -> int:
         """How many calls wait for a place."""
         return len(self._pending)
+
+    @contextmanager
+    def arriving(self) -> Iterator[bool]:
+        """Count a call whose message is still to come, for the block; tell whether it has to hurry.
+
+        It has where as many are on their way as may be worked at and wait: whoever never sends one
+        takes up memory, and must not keep out those who do.
+        """
+        hurries = self._arriving >= self._most_calls + self._most_pending
+        self._arriving += 1
+        try:
+            yield hurries
+        finally:
+            self._arriving -= 1
 
     async def enter(self, method: str, *, is_write: bool) -> None:
         """Take a place, as soon as there is one; whoever got it must leave.

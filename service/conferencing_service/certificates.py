@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from pathlib import Path
 from typing import TypeAlias
 
 import grpc
 
+from conferencing_service.core.clock import Clock
 from conferencing_service.settings import Settings, SettingsError
 
 _log = logging.getLogger(__name__)
+
+# Told again while it lasts: an alert that is told once cannot tell what lasts from what is over.
+_TELL_SECONDS = 60.0
 
 _Files: TypeAlias = tuple[bytes, bytes, bytes | None]
 
@@ -23,14 +28,18 @@ class Certificates:
         cert: the certificate with its chain, in PEM.
         key: its key, in PEM.
         client_ca: authorities, in PEM; None where callers need no certificate.
+        clock: a clock that never goes back.
     """
 
-    def __init__(self, cert: Path, key: Path, client_ca: Path | None) -> None:
+    def __init__(
+        self, cert: Path, key: Path, client_ca: Path | None, clock: Clock = time.monotonic
+    ) -> None:
         self._cert = cert
         self._key = key
         self._client_ca = client_ca
         self._served: _Files | None = None
-        self._are_well = True
+        self._clock = clock
+        self._told_at = float("-inf")
 
     @classmethod
     def of(cls, settings: Settings) -> Certificates | None:
@@ -83,15 +92,15 @@ class Certificates:
                 self._check(files)
         except (OSError, ValueError):
             # Half of it may have been replaced so far; what was read before still does.
-            if self._are_well:
-                self._are_well = False
+            if self._clock() - self._told_at >= _TELL_SECONDS:
+                self._told_at = self._clock()
                 _log.error(
                     "the certificate's files cannot be read, or are not each other's; "
                     "the last ones are still used",
                     extra={"alert": "certificate"},
                 )
             return None
-        self._are_well = True
+        self._told_at = float("-inf")
         if files == self._served:
             return None
         self._served = files

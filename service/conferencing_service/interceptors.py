@@ -29,7 +29,12 @@ from conferencing_service.access.named_grants import grants_named_by_rpcs
 from conferencing_service.admission import WRITES, Admission
 from conferencing_service.call_report import CallReport
 from conferencing_service.core.clock import Clock
-from conferencing_service.core.errors import ConferencingError, InvalidField, Violation
+from conferencing_service.core.errors import (
+    ConferencingError,
+    InvalidField,
+    RpcNotAllowed,
+    Violation,
+)
 from conferencing_service.core.model import Reason
 from conferencing_service.core.upstream import Call
 from conferencing_service.status import code_of, status_from_error
@@ -39,8 +44,11 @@ Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 SERVICE = "conferencing.v1.ConferencingService"
 
+# Seconds that a message may take to arrive while very many do not arrive.
+_HURRY = 1.0
+
 # Of other metadata nothing is taken up.
-_TRACE_KEYS = frozenset({"traceparent", "tracestate", "baggage"})
+_TRACE_KEYS = frozenset({"traceparent", "tracestate"})
 _MADE_BY_SANDBOX = ("conferencing-upstream", "sandbox")
 
 _log = logging.getLogger("conferencing_service.rpc")
@@ -55,6 +63,31 @@ def current_call() -> Call:
 @dataclass(frozen=True, slots=True)
 class Malformed:
     """Stands where bytes stood that are no message."""
+
+
+class Incoming:
+    """The message of a call, which may be long in coming.
+
+    Args:
+        context: the call's.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.message: Any = None
+        """The message, once it was read; None where it was none."""
+
+    async def read(self, seconds: float) -> Any:
+        """Return the message; raises InvalidField where none comes within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._context.read()
+        except TimeoutError as error:
+            raise InvalidField([Violation("request", f"did not come in {seconds:g} s")]) from error
+        if found is grpc.aio.EOF or isinstance(found, Malformed):
+            raise InvalidField([Violation("request", "is not a message of this method")])
+        self.message = found
+        return found
 
 
 class Ended(Exception):
@@ -78,6 +111,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         report: tells how they ended.
         default_seconds: what reads get when the caller sets no deadline.
         max_seconds: what reads get at most.
+        message_seconds: how long a call's message may take to arrive.
         clock: a clock that never goes back.
     """
 
@@ -91,6 +125,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         report: CallReport,
         default_seconds: float,
         max_seconds: float,
+        message_seconds: float,
         clock: Clock = time.monotonic,
     ) -> None:
         self._tracer = tracer
@@ -101,6 +136,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         self._report = report
         self._default_seconds = default_seconds
         self._max_seconds = max_seconds
+        self._message_seconds = message_seconds
         self._clock = clock
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -124,7 +160,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
         let_through = self._let_through(method, self._admitted(method, handler.unary_unary))
         behaviour = self._traced(method, self._with_call(_guarded(let_through)))
-        return grpc.unary_unary_rpc_method_handler(
+        # A stream of one message, which is read below: gRPC itself would wait for it for ever.
+        return grpc.stream_unary_rpc_method_handler(
             behaviour,
             request_deserializer=_tolerant(handler.request_deserializer),
             response_serializer=handler.response_serializer,
@@ -136,8 +173,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         attributes = {telemetry.RPC_SYSTEM: "grpc", telemetry.RPC_METHOD: method}
         rpc = _rpc_of(method)
 
-        async def traced(request: Any, context: Context) -> Any:
+        async def traced(_messages: Any, context: Context) -> Any:
             call = self._begin(context)
+            incoming = Incoming(context)
             with self._tracer.start_as_current_span(
                 method,
                 context=_callers_trace(context),
@@ -148,7 +186,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             ) as span:
                 code, reason, response = grpc.StatusCode.OK, None, None
                 try:
-                    response = await behaviour(request, context, call)
+                    response = await behaviour(incoming, context, call)
                     if call.sandbox:
                         await context.send_initial_metadata((_MADE_BY_SANDBOX,))
                     return response
@@ -164,7 +202,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 finally:
                     self._report.ended(span, call, method, code, reason)
                     if rpc in WRITES:
-                        self._audit.ended(call, rpc, code, reason, request, response)
+                        self._audit.ended(call, rpc, code, reason, incoming.message, response)
 
         return traced
 
@@ -181,21 +219,30 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     def _let_through(self, method: str, behaviour: Behaviour) -> Behaviour:
         gate, rpc, named = self._gate, _rpc_of(method), self._named[_rpc_of(method)]
-        if gate is None:
-            return lambda request, context: behaviour(_decoded(request), context)
 
-        async def let_through(request: Any, context: Context) -> Any:
+        async def read(incoming: Incoming) -> Any:
+            with self._admission.arriving() as hurries:
+                seconds = self._message_seconds
+                return await incoming.read(min(seconds, _HURRY) if hurries else seconds)
+
+        async def taken(incoming: Incoming, context: Context) -> Any:
+            return await behaviour(await read(incoming), context)
+
+        async def let_through(incoming: Incoming, context: Context) -> Any:
+            assert gate is not None  # noqa: S101 - else the other one stands here
             metadata = context.invocation_metadata() or ()
-            principal, quota = await gate.caller_of(rpc, metadata, context.auth_context)
+            principal, quota = await gate.caller_of(metadata, context.auth_context)
             call = current_call()
             call.principal = call.attributes[telemetry.PRINCIPAL] = principal.name
+            if rpc not in principal.rpcs:
+                raise RpcNotAllowed
             call.quota = quota
             with quota.calling():
-                asked = _decoded(request)
-                call.forbidden_grant = named.forbidden(asked, principal)
-                return await behaviour(asked, context)
+                request = await read(incoming)
+                call.forbidden_grant = named.forbidden(request, principal)
+                return await behaviour(request, context)
 
-        return let_through
+        return taken if gate is None else let_through
 
     def _admitted(self, method: str, behaviour: Behaviour) -> Behaviour:
         admission, is_write = self._admission, _rpc_of(method) in WRITES
@@ -269,12 +316,6 @@ def _guarded(behaviour: Behaviour) -> Behaviour:
             _raise_internal(error)
 
     return guarded
-
-
-def _decoded(request: Any) -> Any:
-    if isinstance(request, Malformed):
-        raise InvalidField([Violation("request", "is not a message of this method")])
-    return request
 
 
 def _raise_internal(error: BaseException) -> NoReturn:

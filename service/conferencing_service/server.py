@@ -127,6 +127,7 @@ class Server:
             report=CallReport(self._metrics),
             default_seconds=settings.default_deadline,
             max_seconds=settings.max_deadline,
+            message_seconds=settings.message_timeout,
             clock=clock,
         )
         self._stopping = asyncio.Event()

@@ -15,6 +15,7 @@ from conferencing_service.interceptors import SERVICE
 from conferencing_service.ledger_parts import ledger_beside_sandbox
 from conferencing_service.memory import keep_what_is_there
 from conferencing_service.processes import processes_listening
+from conferencing_service.protobuf_runtime import check_protobuf_runtime
 from conferencing_service.server import listening
 from conferencing_service.settings import Settings, SettingsError
 from conferencing_service.telemetry import Telemetry
@@ -42,6 +43,7 @@ async def serve(settings: Settings, *, with_sandbox: bool, say: Callable[[str], 
         with_sandbox: start the embedded sandbox and use it as the upstream.
         say: tells a person where what is.
     """
+    check_protobuf_runtime()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,6 +11,9 @@ _HOST = re.compile(r"[0-9a-z.:-]+")
 REGIONS = {"us": "https://api.us.nylas.com", "eu": "https://api.eu.nylas.com"}
 """Where the Nylas API is, by region."""
 
+HOSTS = tuple(urlsplit(url).netloc for url in REGIONS.values())
+"""The hosts of all regions."""
+
 ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )

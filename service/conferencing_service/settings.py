@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from conferencing_service.core.compatibility import CrossPlatformPolicy
 from conferencing_service.setting_checks import (
     ALGORITHMS,
-    REGIONS,
+    HOSTS,
     base_url_of_region,
     check_key_source,
     check_ledger_url,
@@ -71,9 +71,7 @@ class Settings(BaseSettings):
     nylas_api_key_file: Path | None = None
     """A file that holds the key."""
 
-    upstream_hosts: Annotated[tuple[str, ...], NoDecode] = tuple(
-        urlsplit(url).netloc for url in REGIONS.values()
-    )
+    upstream_hosts: Annotated[tuple[str, ...], NoDecode] = HOSTS
     """The hosts that the API key may be sent to, beside loopback; exact names with commas."""
 
     cross_platform_autocreate: CrossPlatformPolicy = CrossPlatformPolicy.REFUSE
@@ -172,6 +170,9 @@ class Settings(BaseSettings):
 
     handshake_timeout: Annotated[float, Field(gt=0, le=120)] = 5.0
     """Seconds that a connection has for its handshakes, TLS and HTTP/2."""
+
+    message_timeout: Annotated[float, Field(gt=0, le=3600)] = 20.0
+    """Seconds that a call's message may take to arrive."""
 
     ledger_keys_file: Path | None = None
     """Keys that answers in the ledger are encrypted with, the first; and decrypted, all."""

@@ -12,8 +12,10 @@ from pydantic import SecretStr
 from conferencing_service import __version__
 from conferencing_service.api_key import ApiKey
 from conferencing_service.metrics import request_histogram
+from conferencing_service.setting_checks import HOSTS
 from conferencing_service.settings import Settings, SettingsError
 from conferencing_service.telemetry import Telemetry
+from conferencing_service.upstreams.addresses import check_host, own_hosts
 from conferencing_service.upstreams.aiohttp_transport import AiohttpTransport
 from conferencing_service.upstreams.http import RestClient
 from conferencing_service.upstreams.nylas import NylasUpstream
@@ -40,7 +42,8 @@ def nylas_upstream(
 ) -> NylasUpstream:
     """Return the upstream of a vendor; without a transport it gets a connection pool of its own."""
     client = RestClient(
-        transport=transport or AiohttpTransport(),
+        transport=transport
+        or AiohttpTransport(own_hosts=own_hosts(settings.upstream_hosts, HOSTS)),
         base_url=vendor.base_url,
         headers=_Headers(vendor.api_key),
         tracer=telemetry.tracer_below("conferencing_service.upstreams"),
@@ -61,6 +64,10 @@ def vendor_of(settings: Settings) -> Vendor:
             "CONFERENCING_NYLAS_REGION: no upstream is set (us, eu or a URL); "
             "with --sandbox none is needed"
         )
+    try:
+        check_host(settings.nylas_region, settings.upstream_hosts)
+    except ValueError as error:
+        raise SettingsError(f"CONFERENCING_NYLAS_REGION: {error}") from error
     return Vendor(settings.nylas_region, ApiKey.of(settings))
 
 

@@ -51,4 +51,5 @@ class WatchedFile:
             found = os.stat(self._path)  # noqa: PTH116 - a tenth of the cost, on every call's way
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        # Of its times that which nobody can set, and which changes with who may read it as well.
+        return found.st_ino, found.st_ctime_ns, found.st_size

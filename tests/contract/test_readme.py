@@ -44,8 +44,8 @@ from conferencing_service.upstreams.bulkhead import Bulkhead
 from conferencing_service.upstreams.exchange import Gate
 from conferencing_service.upstreams.nylas.capabilities import NYLAS
 from conferencing_service.upstreams.retry_budget import RetryBudget
-from support.sandbox import running
 from support.issuer import Issuer, bearing, settings_with
+from support.sandbox import running
 from support.service import autocreate, creation, get, serving
 from support.tools import tool
 
@@ -393,13 +393,11 @@ def test_the_operators_commands_are_taken():
         name, *words = shlex.split(line)
         ledger.commands[name].make_context(name, words)
         actions.add(name)
-    assert actions == set(ledger.commands) == {"list", "show", "resolve", "sweep"}
+    assert actions == set(ledger.commands) == {"list", "show", "resolve", "sweep", "places"}
     assert any("--dry-run" in line for line in lines)
 
 
-async def test_the_spans_have_the_attributes_of_the_table(
-    service, sandbox, google, zoom, tmp_path
-):
+async def test_the_spans_have_the_attributes_of_the_table(service, sandbox, google, zoom, tmp_path):
     await service.call(
         creation(google.id, autocreate(conferencing_pb2.PROVIDER_ZOOM_MEETING, zoom.id))
     )

@@ -13,6 +13,7 @@ from conferencing_service.access.named_grants import grants_named_by_rpcs
 from conferencing_service.access.policy import policy_from_toml
 from conferencing_service.port import check_exposure
 from conferencing_service.settings import Settings, SettingsError
+from conferencing_service.vendor import vendor_of
 from deploy.chart import (
     CASES,
     CHART,
@@ -66,6 +67,8 @@ NOT_IN_A_POD = {
         ("default", "ledger.sqlite.enabled", True, "PostgreSQL and SQLite exclude each other"),
         ("default", "upstream.region", "", "upstream.region: which Nylas?"),
         ("default", "upstream.region", "http://nylas", "upstream/region"),
+        ("default", "upstream.region", "https://nylas.example.com", "stand in upstream.hosts"),
+        ("default", "upstream.hosts", ["nylas.example.com"], "upstream.hosts: api.us.nylas.com,"),
         ("default", "upstream.apiKey.secretName", "", "the Secret that holds the API key"),
         ("tls", "tls.secretName", "", "callers' certificates need tls.secretName"),
         ("minimal", "allowUnauthenticatedCallers", False, "who may call?"),
@@ -184,8 +187,28 @@ def test_the_policies_hold(name):
 def test_another_host_than_nylas_own_can_be_named():
     values = changed(case("default"), "upstream.region", "https://nylas.example.com:8443")
     values = changed(values, "upstream.hosts", ["nylas.example.com:8443", "api.us.nylas.com"])
-    told = rendered(values).environment()["CONFERENCING_UPSTREAM_HOSTS"]
-    assert told == "nylas.example.com:8443,api.us.nylas.com"
+    told = rendered(values).environment()
+    settings = Settings(
+        nylas_region=told["CONFERENCING_NYLAS_REGION"],
+        upstream_hosts=told["CONFERENCING_UPSTREAM_HOSTS"],
+        nylas_api_key="key",
+    )
+    assert vendor_of(settings).base_url == "https://nylas.example.com:8443"
+
+
+def test_what_the_chart_refuses_of_hosts_the_server_would_refuse_as_well():
+    for region, hosts in (
+        ("https://nylas.example.com", ()),
+        ("https://nylas.example.com:8443", ("nylas.example.com",)),
+        ("us", ("api.eu.nylas.com",)),
+    ):
+        values = changed(case("default"), "upstream.region", region)
+        values = changed(values, "upstream.hosts", [*hosts])
+        with pytest.raises(NotTogether, match=r"upstream\.hosts"):
+            rendered(values)
+        given = {"upstream_hosts": hosts} if hosts else {}
+        with pytest.raises(SettingsError, match="CONFERENCING_UPSTREAM_HOSTS"):
+            vendor_of(Settings(nylas_region=region, nylas_api_key="key", **given))
 
 
 def test_what_the_settings_may_be_is_what_the_server_takes(monkeypatch):

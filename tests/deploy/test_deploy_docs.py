@@ -107,7 +107,7 @@ def test_the_table_of_values_is_that_of_the_chart():
     assert named == BY_VALUES_OF_THEIR_OWN - {"CONFERENCING_LISTEN"}
     values = case("telemetry") | {name: case("default")[name] for name in ("tokens", "policy")}
     values |= {name: case("tls")[name] for name in ("tls", "ledger")}
-    values = changed(values, "upstream.hosts", ["nylas.example.com"])
+    values = changed(values, "upstream.hosts", ["api.us.nylas.com"])
     environment = rendered(values).environment()
     for values, told in rows[:-1]:
         for path in re.findall(r"`([a-zA-Z.]+)`", values):

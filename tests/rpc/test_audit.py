@@ -25,6 +25,12 @@ rpcs = ["CreateEvent", "UpdateEvent", "DeleteEvent", "GetEvent"]
 grants = ["*"]
 conf_grants = ["*"]
 """
+READING = """
+[principals.reporting]
+subjects = ["reporting"]
+rpcs = ["GetEvent"]
+grants = ["*"]
+"""
 DIGESTS = ("grant", "calendar", "event", "conf_grant")
 
 
@@ -115,3 +121,21 @@ def test_lines_are_told_whatever_the_level_is(capsys: pytest.CaptureFixture[str]
         root.setLevel(before)
     assert len(told) == 1
     assert '"principal": "ada"' in told[0]
+
+
+async def test_a_caller_that_may_not_use_an_rpc_is_named_in_the_log_and_the_audit_line(
+    sandbox: Sandbox, google: Grant, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    issuer = Issuer()
+    async with serving(sandbox.url, **settings_with(tmp_path, READING, issuer)) as service:
+        for subject in ("reporting", "stranger"):
+            failure = await service.failure(
+                creation(google.id), metadata=bearing(issuer.token(subject))
+            )
+            assert failure.reason == "RPC_NOT_ALLOWED"
+    told = [vars(line) for line in caplog.records]
+    audits = [line["principal"] for line in told if line["name"] == LOGGER]
+    assert audits == ["reporting", ""]
+    calls = [line for line in told if line["name"] == "conferencing_service.rpc"]
+    assert [line.get("conferencing.principal", "") for line in calls] == ["reporting", ""]

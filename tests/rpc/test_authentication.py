@@ -182,9 +182,10 @@ async def test_a_good_token_lets_through(sandbox: Sandbox, tmp_path: Path, algor
 
 
 async def test_clocks_may_differ_by_so_much_and_no_more(guarded: Service, issuer: Issuer) -> None:
+    now = time.time()
     late, early = (
-        issuer.token("scheduling-1", exp=NOW - 1),
-        issuer.token("scheduling-1", nbf=NOW + 30),
+        issuer.token("scheduling-1", exp=now - 1),
+        issuer.token("scheduling-1", nbf=now + 30),
     )
     for token in (late, early):
         assert (await guarded.call(QUESTION, metadata=bearing(token))).verdicts

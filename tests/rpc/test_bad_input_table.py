@@ -204,12 +204,14 @@ that the rule applies to; the tables are written by that test.
 
 - A status names every fault of the request at once, in `google.rpc.BadRequest`, at most 20; `ErrorInfo` has the reason, and under
   `violations` how many there are in all. What was sent is not repeated.
-- Nothing is asked of the upstream before the request is right; the last table's refusals are found by reading, and nothing is written.
+- Nothing is asked of the upstream before the request is right; the last table's refusals are found by reading, and nothing is
+  written.
 - A status is smaller than 4 KiB, its message at most 512 bytes.
 - Where no reason is given, gRPC itself refuses: such a status has a code and a text, and no details.
-- Where a binary message holds two of a kind of which there can be one (details and autocreate, two kinds of `when`), the last counts.
-- A join link on a host that is not one of the provider's is no fault: the link is written as it is, and the answer has a warning with
-  `WARNING_REASON_FOREIGN_HOST`.
+- Where a binary message holds two of a kind of which there can be one (details and autocreate, two kinds of `when`), the
+  last counts.
+- A join link on a host that is not one of the provider's is no fault: the link is written as it is, and the answer has a warning
+  with `WARNING_REASON_FOREIGN_HOST`.
 
 [errors.md](errors.md) tells what to do about each reason, and which others there are.
 """

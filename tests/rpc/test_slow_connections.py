@@ -286,36 +286,51 @@ async def test_a_tls_handshake_that_is_never_finished_is_ended(sandbox, tmp_path
     tally["hostile connections closed"] += 1
 
 
-async def test_calls_that_never_say_what_they_ask_end_with_the_age_of_their_connection(
+async def test_calls_that_never_say_what_they_ask_are_answered_in_time_and_their_connection_is_idle(
     sandbox, tally
 ):
-    """Until then nothing ends them, as they are calls; who answers no pings is taken for gone."""
-    short = {"max_connection_age": 1.0, "write_timeout": 0.1}
-    short |= {"max_deadline": 0.1, "default_deadline": 0.1}
     begun = OPENED + headers(1)
     ways = {
-        "no data": (begun, b"", True),
-        "the beginning of a message": (begun + frame(DATA, MESSAGE, stream=1), b"", True),
-        "a message, byte by byte": (begun, [frame(DATA, b"\0", stream=1)] * 300, True),
-        "no data, and pings go unanswered": (begun, b"", False),
+        "no data": (begun, b""),
+        "the beginning of a message": (begun + frame(DATA, MESSAGE, stream=1), b""),
+        "a message, byte by byte": (begun, [frame(DATA, b"\0", stream=1)] * 300),
     }
     async with (
-        serving(sandbox.url, **SHORT, **short) as service,
+        serving(sandbox.url, message_timeout=1.0, **SHORT) as service,
         good_caller(f"127.0.0.1:{service.port}") as endings,
     ):
 
-        async def one(first, slowly, answers_pings):
-            async with connected(service.port, answers_pings=answers_pings) as connection:
+        async def one(first, slowly):
+            async with connected(service.port) as connection:
                 await outlast(connection, first, slowly)
-            return connection.told
+            return connection
 
         async with asyncio.timeout(GUARD), asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(*way)) for way in ways.values()]
         assert endings["OK"] > 10
-    *aged, gone = [task.result() for task in tasks]
-    assert set(aged) <= {"max_age", "max connection age"}
-    assert gone == "ping_timeout"
+    for task in tasks:
+        connection = task.result()
+        assert connection.kinds[HEADERS], "it was told how its call ended"
+        assert connection.told in {"max_idle", "max connection idle", "connection idle"}
     tally["hostile connections closed"] += len(ways)
+
+
+async def test_very_many_calls_without_a_message_keep_nobody_out(sandbox, tally):
+    """Where as many wait for their message as the server takes calls, the next have to hurry."""
+    crowd = 300
+    limits = {"max_calls": 50, "max_pending_calls": 50, "message_timeout": 600.0}
+    async with (
+        serving(sandbox.url, **limits) as service,
+        good_caller(f"127.0.0.1:{service.port}") as endings,
+        connected(service.port) as connection,
+    ):
+        connection.writer.write(OPENED + b"".join(headers(n) for n in range(1, 2 * crowd, 2)))
+        reading = asyncio.create_task(connection.end())
+        await until(lambda: connection.kinds[HEADERS] >= crowd - 101)
+        before = endings["OK"]
+        await until(lambda: endings["OK"] > before + 10)
+        reading.cancel()
+    tally["hostile connections closed"] += 1
 
 
 # ---- Too much -------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from conferencing import ConferencingClient, Platform, Tls
 from conferencing.v1.conferencing_service_pb2 import CheckCompatibilityRequest
 from conferencing.v1.conferencing_service_pb2_grpc import ConferencingServiceStub
+from conferencing_service.certificates import Certificates
 from conferencing_service.settings import SettingsError
 from support.authority import Authority, Pair
 from support.service import creation, serving
@@ -304,3 +305,21 @@ async def test_a_port_for_health_that_is_taken_refuses_the_start(sandbox):
         with pytest.raises(SettingsError, match=f"CONFERENCING_HEALTH_LISTEN: .*{address}"):
             async with serving(sandbox.url, health_listen=address):
                 pass
+
+
+def test_a_certificate_that_is_not_read_is_told_as_long_as_that_lasts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair = Authority().issue("server")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_bytes(pair.certificate)
+    key.write_bytes(pair.key)
+    now = [100.0]
+    certificates = Certificates(cert, key, None, clock=lambda: now[0])
+    certificates.credentials()
+    cert.write_text("nonsense")
+    for _minute in range(20):
+        for _handshake in range(3):
+            assert certificates._changed() is None
+        now[0] += 60.0
+    assert sum(getattr(line, "alert", "") == "certificate" for line in caplog.records) == 20

@@ -70,7 +70,9 @@ def test_the_page_size_may_change_from_page_to_page() -> None:
 
 
 def test_a_token_of_another_key_does_not_open() -> None:
-    assert_refused(PageTokens(lambda: [b"another"]), with_token(TOKENS.seal(REQUEST, CALLER, "cursor")))
+    assert_refused(
+        PageTokens(lambda: [b"another"]), with_token(TOKENS.seal(REQUEST, CALLER, "cursor"))
+    )
 
 
 def test_every_replica_with_the_same_key_opens_a_token() -> None:

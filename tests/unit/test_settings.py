@@ -122,6 +122,7 @@ def test_without_an_environment_there_are_defaults() -> None:
         ("CONFERENCING_JWT_LEEWAY", "0", "jwt_leeway", 0.0),
         ("CONFERENCING_MAX_CONNECTIONS", "9", "max_connections", 9),
         ("CONFERENCING_HANDSHAKE_TIMEOUT", "1", "handshake_timeout", 1.0),
+        ("CONFERENCING_MESSAGE_TIMEOUT", "2", "message_timeout", 2.0),
         ("CONFERENCING_LEDGER_KEYS_FILE", "/run/keys", "ledger_keys_file", Path("/run/keys")),
         ("CONFERENCING_SANDBOX_LISTEN", "127.0.0.1:0", "sandbox_listen", "127.0.0.1:0"),
         ("CONFERENCING_SANDBOX_DATABASE", "/data/s.db", "sandbox_database", "/data/s.db"),

@@ -176,3 +176,15 @@ def test_it_is_looked_at_once_a_second_and_every_change_is_told_until_it_is_read
     assert seen.changes() == [False, True, False]
     seen.file.read()
     assert seen.changes() == [False, False, False]
+
+
+def test_a_file_that_became_readable_is_another_file(tmp_path: Path) -> None:
+    now = [100.0]
+    path = tmp_path / "policy.toml"
+    path.write_text("one")
+    path.chmod(0)
+    seen = WatchedFile(path, lambda: now[0])
+    seen.note()
+    path.chmod(0o640)
+    now[0] += 2.0
+    assert seen.changed()

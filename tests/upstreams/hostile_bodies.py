@@ -61,14 +61,13 @@ def sizes() -> Iterable[Row]:
             encoded(names, gzip.compress(b"{}")),
             MALFORMED,
             UNRESOLVED,
-            TOO_LARGE,
         )
     for name, text in (
         ("`gzip` over plain text", b"{}"),
         ("gzip that breaks off", gzip.compress(json.dumps({"data": EVENT}).encode())[:-9]),
         ("gzip and more behind its end", gzip.compress(b"{}") + b"x" * 70_000),
     ):
-        yield Row(name, encoded(b"gzip", text), MALFORMED, UNRESOLVED, TOO_LARGE)
+        yield Row(name, encoded(b"gzip", text), MALFORMED, UNRESOLVED)
     yield Row(
         "gzip that inflates to nothing, 100 MB of it",
         many(

@@ -25,7 +25,8 @@ server in front of a raw socket ([hostile_replies.py](../tests/upstreams/hostile
 - Every call ends in time, whatever the vendor does with its own: by the caller's deadline, the server's own for reads, or
   `CONFERENCING_WRITE_TIMEOUT`. The process' memory grows by less than 16 MiB.
 - A reply is taken up to 8 MiB, inflated and on the wire, and up to {values:,} values. Only `gzip` is asked for and inflated.
-- What cannot be read of an event is left out; an event without an id is none. Redirects are not followed, cookies not kept.
+- What cannot be read of an event is left out; an event without an id is no answer to GetEvent. Redirects are not
+  followed, cookies not kept.
 - A write is sent once. Where its answer tells nothing it may have happened: OUTCOME_UNRESOLVED when it was looked for in
   vain (OUTCOME_UNKNOWN while it is looked for), never a status after which it would be sent again.
 - `OK` means that the rest of the answer was read.

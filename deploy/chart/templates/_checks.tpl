@@ -4,6 +4,17 @@
 {{- if not .upstream.region -}}
 {{- fail "upstream.region: which Nylas? us, eu or a URL" -}}
 {{- end -}}
+{{- if .upstream.hosts -}}
+{{- $host := printf "api.%s.nylas.com" .upstream.region -}}
+{{- if hasPrefix "https://" .upstream.region -}}
+{{- $host = (urlParse .upstream.region).host | lower | trimSuffix ":443" -}}
+{{- end -}}
+{{- if not (or (has $host .upstream.hosts) (has (printf "%s:443" $host) .upstream.hosts)) -}}
+{{- fail (printf "upstream.hosts: %s, where upstream.region is, has to be among them" $host) -}}
+{{- end -}}
+{{- else if not (has .upstream.region (list "us" "eu" "https://api.us.nylas.com" "https://api.eu.nylas.com")) -}}
+{{- fail "upstream.region: a host that is not Nylas' own has to stand in upstream.hosts" -}}
+{{- end -}}
 {{- if not .upstream.apiKey.secretName -}}
 {{- fail "upstream.apiKey.secretName: the Secret that holds the API key is needed" -}}
 {{- end -}}

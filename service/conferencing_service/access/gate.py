@@ -28,7 +28,7 @@ class Caller(NamedTuple):
 
 
 class Gate:
-    """Lets through whom the policy names, to the RPCs that it allows.
+    """Lets through whom the policy names.
 
     A token is who calls, wherever one is sent; the certificate beside it may be a proxy's.
 
@@ -49,23 +49,21 @@ class Gate:
 
     async def caller_of(
         self,
-        rpc: str,
         metadata: Iterable[tuple[str, str | bytes]],
         auth_context: Callable[[], Mapping[str, Iterable[bytes]]],
     ) -> Caller:
         """Return who calls.
 
-        Raises CredentialsMissing, CredentialsInvalid, RpcNotAllowed, and Unavailable where it
-        cannot be told whether a token is good.
+        Raises CredentialsMissing, CredentialsInvalid, RpcNotAllowed where the policy names nobody,
+        and Unavailable where it cannot be told whether a token is good.
 
         Args:
-            rpc: the name of the RPC.
             metadata: the call's.
             auth_context: returns what gRPC knows of the connection's other end.
         """
         identity = await self._identity(metadata, auth_context)
         principal = self._policy.current().principal_of(identity)
-        if principal is None or rpc not in principal.rpcs:
+        if principal is None:
             raise RpcNotAllowed
         return Caller(principal, self._quotas.of(principal.name, principal.limits))
 

@@ -61,7 +61,7 @@ class CreateEvent:
     """Make an event."""
 
     grant_id: str
-    calendar_id: str
+    calendar_id: str = field(repr=False)
     event: Event | None
     notify: Notify = Notify.ALL
     request_id: str = ""
@@ -87,7 +87,7 @@ class UpdateEvent:
     """Change fields of an event."""
 
     grant_id: str
-    calendar_id: str
+    calendar_id: str = field(repr=False)
     event: Event | None
     update_mask: tuple[str, ...]
     replace_conferencing: bool = False
@@ -122,7 +122,7 @@ class GetEvent:
     """Read an event."""
 
     grant_id: str
-    calendar_id: str
+    calendar_id: str = field(repr=False)
     event_id: str
 
     def validate(self) -> None:
@@ -138,7 +138,7 @@ class DeleteEvent:
     """Delete an event."""
 
     grant_id: str
-    calendar_id: str
+    calendar_id: str = field(repr=False)
     event_id: str
     notify: Notify = Notify.ALL
     allow_missing: bool = False
@@ -157,7 +157,7 @@ class ListEvents:
     """Read a page of a calendar's events. Times are Unix seconds."""
 
     grant_id: str
-    calendar_id: str
+    calendar_id: str = field(repr=False)
     start_time: int | None = None
     end_time: int | None = None
     ical_uid: str = ""
@@ -191,7 +191,7 @@ class CheckCompatibility:
 
     grant_id: str | None = None
     platform: Platform | None = None
-    calendar_id: str = ""
+    calendar_id: str = field(default="", repr=False)
     provider: Provider | None = None
     conf_grant_id: str = ""
     faults: tuple[Violation, ...] = ()

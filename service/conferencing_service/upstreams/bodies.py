@@ -24,37 +24,42 @@ _PIECE = 65_536
 _INFLATERS: Mapping[str, int] = {"gzip": 31, "deflate": 15}
 
 
+class _TooLarge(Exception):
+    """A body is larger than a reply may be."""
+
+
 class _Unreadable(Exception):
-    """A body is larger than a reply may be, or cannot be inflated."""
+    """A body cannot be inflated."""
 
 
-async def body_of(response: httpx.Response) -> bytes | None:
-    """Return the inflated body, None where it is too large or cannot be inflated."""
+async def body_of(response: httpx.Response) -> bytearray | None:
+    """Return the inflated body: None where it is too large, nothing where it cannot be inflated."""
     try:
         return await _bounded_body(response)
-    except _Unreadable:
+    except _TooLarge:
         return None
+    except _Unreadable:
+        return bytearray()
     finally:
         await response.aclose()
 
 
-async def _bounded_body(response: httpx.Response) -> bytes:
-    """Return the inflated body; raises _Unreadable as soon as it is known to be too large."""
-    pieces: list[bytes] = []
-    size = values = 0
+async def _bounded_body(response: httpx.Response) -> bytearray:
+    """Return the inflated body; raises _TooLarge as soon as it is known to be, and _Unreadable."""
+    # Grows in place: pieces would take the room twice when they are joined.
+    body, values = bytearray(), 0
     async with aclosing(_inflated(response)) as inflated:
         async for piece in inflated:
-            size += len(piece)
             # Every value but the first stands behind one of these; within texts they count as well.
             values += sum(map(piece.count, (b",", b"[", b"{")))
-            if size > MAX_REPLY or values > MAX_VALUES:
-                raise _Unreadable
-            pieces.append(piece)
-    return b"".join(pieces)
+            if len(body) + len(piece) > MAX_REPLY or values > MAX_VALUES:
+                raise _TooLarge
+            body += piece
+    return body
 
 
 async def _inflated(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """Yield a body in small pieces; raises _Unreadable where it cannot be inflated."""
+    """Yield a body in small pieces; raises _TooLarge, and _Unreadable."""
     encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
     inflater = None
     if encoding != "identity":
@@ -68,7 +73,7 @@ async def _inflated(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         received += len(chunk)
         if received > MAX_REPLY:
             # What inflates to nothing could come for ever.
-            raise _Unreadable
+            raise _TooLarge
         if inflater is None:
             yield chunk
             continue

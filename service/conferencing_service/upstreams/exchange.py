@@ -89,14 +89,14 @@ class Answer:
     Attributes:
         status: the HTTP status.
         headers: the headers.
-        body: the inflated body; None where it is too large or cannot be inflated, which leaves the
-            status to be judged by itself.
+        body: the inflated body; None where it is too large, and empty where it cannot be inflated,
+            which leaves the status to be judged by itself.
         request_id: the upstream's own id of the request, "" where it gave none that is one.
     """
 
     status: int
     headers: httpx.Headers = field(repr=False)
-    body: bytes | None = field(default=b"", repr=False)
+    body: bytes | bytearray | None = field(default=b"", repr=False)
     request_id: str = ""
 
     def retry_after(self) -> float | None:

@@ -625,7 +625,8 @@ func (*Conferencing_Autocreate) isConferencing_Source() {}
 type ConferenceDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The join link: an absolute https URL of at most 2,048 bytes, without user
-	// information, white space or control characters. It is not fetched.
+	// information, white space, backslashes, control or invisible characters, without escapes or a
+	// zone in its host, and with a port that is not 0. It is not fetched.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// The meeting's code or number as people type it: "abc-defg-hij" on Google Meet, digits on Zoom.
 	// At most 128 bytes.
@@ -833,8 +834,8 @@ type Autocreate struct {
 	ConfGrantId string `protobuf:"bytes,1,opt,name=conf_grant_id,json=confGrantId,proto3" json:"conf_grant_id,omitempty"`
 	// Settings handed on to the provider as they are. For Zoom each key is a top-level parameter of
 	// its create-meeting call ("agenda", "password", "settings"). Numbers are doubles: integral ones
-	// are sent as integers, and integers above 2^53 must be given as strings. At most 8 levels deep
-	// and 16 KiB. Never echoed, and in no log or trace.
+	// are sent as integers, and integers above 2^53 must be given as strings. At most 8 levels deep,
+	// 64 keys a level and 16 KiB. Never echoed, and in no log or trace.
 	ConfSettings  *structpb.Struct `protobuf:"bytes,2,opt,name=conf_settings,json=confSettings,proto3" json:"conf_settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

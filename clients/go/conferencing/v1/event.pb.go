@@ -913,7 +913,8 @@ func (x *Datespan) GetEndDate() string {
 // Somebody who takes part.
 type Participant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The address. Required on input; some platforms leave it out in answers. At most 320 bytes.
+	// The address: something, one @ and a domain of dotted labels, at most 320 bytes. Required on
+	// input; some platforms leave it out in answers.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
 	// The name to show. At most 256 characters.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`

@@ -349,7 +349,8 @@ class ConferenceDetails(google.protobuf.message.Message):
     ENTRY_POINTS_FIELD_NUMBER: builtins.int
     url: builtins.str
     """Required. The join link: an absolute https URL of at most 2,048 bytes, without user
-    information, white space or control characters. It is not fetched.
+    information, white space, backslashes, control or invisible characters, without escapes or a
+    zone in its host, and with a port that is not 0. It is not fetched.
     """
     meeting_code: builtins.str
     """The meeting's code or number as people type it: "abc-defg-hij" on Google Meet, digits on Zoom.
@@ -446,8 +447,8 @@ class Autocreate(google.protobuf.message.Message):
     def conf_settings(self) -> google.protobuf.struct_pb2.Struct:
         """Settings handed on to the provider as they are. For Zoom each key is a top-level parameter of
         its create-meeting call ("agenda", "password", "settings"). Numbers are doubles: integral ones
-        are sent as integers, and integers above 2^53 must be given as strings. At most 8 levels deep
-        and 16 KiB. Never echoed, and in no log or trace.
+        are sent as integers, and integers above 2^53 must be given as strings. At most 8 levels deep,
+        64 keys a level and 16 KiB. Never echoed, and in no log or trace.
         """
 
     def __init__(

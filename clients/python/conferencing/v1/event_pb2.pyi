@@ -481,7 +481,9 @@ class Participant(google.protobuf.message.Message):
     COMMENT_FIELD_NUMBER: builtins.int
     PHONE_NUMBER_FIELD_NUMBER: builtins.int
     email: builtins.str
-    """The address. Required on input; some platforms leave it out in answers. At most 320 bytes."""
+    """The address: something, one @ and a domain of dotted labels, at most 320 bytes. Required on
+    input; some platforms leave it out in answers.
+    """
     name: builtins.str
     """The name to show. At most 256 characters."""
     status: Global___ParticipantStatus.ValueType

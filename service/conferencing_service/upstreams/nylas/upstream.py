@@ -76,6 +76,9 @@ _PLATFORMS: Mapping[str, Platform] = {
     "zoom": Platform.ZOOM,
 }
 
+# Longer than any page token of the vendor's; it is handed on to callers, within their own.
+_MOST_CURSOR = 4096
+
 # How many events of a page are read in one turn of the loop.
 _READ_AT_ONCE = 50
 
@@ -274,16 +277,17 @@ class NylasUpstream:
                 [Violation("page_size", "the page is too large to be read; ask for fewer")]
             )
         body = json_of(answer)
-        if not isinstance(body.get("data"), list):
+        cursor = body.get("next_cursor")
+        if not isinstance(body.get("data"), list) or not _is_cursor(cursor):
             raise UpstreamMalformed(metadata_of(answer))
         events = []
         for number, item in enumerate(map(mapping, items(body["data"])), 1):
-            if item:
+            if text(item.get("id")):
                 events.append(self._event(item))
             if number % _READ_AT_ONCE == 0:
                 # Other calls get their turn.
                 await asyncio.sleep(0)
-        return EventPage(tuple(events), text(body.get("next_cursor")))
+        return EventPage(tuple(events), text(cursor))
 
     async def _good(self, call: Call, place: Place, answer: Answer) -> Answer:
         """Return a read's answer if it is a good one, or raise what it means."""
@@ -384,6 +388,11 @@ class NylasUpstream:
         """
         now = call.clock()
         return Call(call.clock, now, None, now + _DIAGNOSIS_SECONDS)
+
+
+def _is_cursor(value: Any) -> bool:
+    """Tell whether a value names the next page, or says that there is none."""
+    return value is None or value == "" or 0 < len(text(value)) <= _MOST_CURSOR
 
 
 def _conf_grant_of(event: Event) -> str:

@@ -116,7 +116,8 @@ export const ConferencingSchema: GenMessage<Conferencing> = /*@__PURE__*/
 export type ConferenceDetails = Message<"conferencing.v1.ConferenceDetails"> & {
   /**
    * Required. The join link: an absolute https URL of at most 2,048 bytes, without user
-   * information, white space or control characters. It is not fetched.
+   * information, white space, backslashes, control or invisible characters, without escapes or a
+   * zone in its host, and with a port that is not 0. It is not fetched.
    *
    * @generated from field: string url = 1;
    */
@@ -255,8 +256,8 @@ export type Autocreate = Message<"conferencing.v1.Autocreate"> & {
   /**
    * Settings handed on to the provider as they are. For Zoom each key is a top-level parameter of
    * its create-meeting call ("agenda", "password", "settings"). Numbers are doubles: integral ones
-   * are sent as integers, and integers above 2^53 must be given as strings. At most 8 levels deep
-   * and 16 KiB. Never echoed, and in no log or trace.
+   * are sent as integers, and integers above 2^53 must be given as strings. At most 8 levels deep,
+   * 64 keys a level and 16 KiB. Never echoed, and in no log or trace.
    *
    * @generated from field: google.protobuf.Struct conf_settings = 2;
    */

@@ -414,7 +414,8 @@ export const DatespanSchema: GenMessage<Datespan> = /*@__PURE__*/
  */
 export type Participant = Message<"conferencing.v1.Participant"> & {
   /**
-   * The address. Required on input; some platforms leave it out in answers. At most 320 bytes.
+   * The address: something, one @ and a domain of dotted labels, at most 320 bytes. Required on
+   * input; some platforms leave it out in answers.
    *
    * @generated from field: string email = 1;
    */
