@@ -61,8 +61,8 @@ fuzz: .venv/.dev ## fuzz wire, vendor JSON, page tokens, reader and frames for a
 	@export FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM$$RANDOM}; echo "FUZZ_SEED=$$FUZZ_SEED"; \
 	  printf '%s\n' tests/fuzz/test_fuzz_*.py | xargs -P 3 -n 1 $(BIN)/python -m pytest -q $(ARGS)
 
-security: .venv/.dev ## the tests of the hostile wire, and what they tried, counted
-	@$(BIN)/python -m pytest -q -m security tests $(ARGS)
+security: .venv/.dev ## the tests of the hostile wire, and what they tried, counted (some minutes)
+	@$(BIN)/python -m pytest -q -m security $(or $(ARGS),tests)
 
 sbom: .venv/.dev ## write requirements/sbom.cdx.json, the bill of materials, out of the lock
 	@$(BIN)/python scripts/bill_of_materials.py requirements/sbom.cdx.json
@@ -72,6 +72,7 @@ sbom: .venv/.dev ## write requirements/sbom.cdx.json, the bill of materials, out
 check: lint types imports protos-lint protos-check protos-breaking floors corpus test ## all of CI
 	@$(MAKE) clients
 	@$(MAKE) faults
+	@$(MAKE) security ARGS=tests/soak
 	@$(MAKE) deploy-check
 	@$(MAKE) bench ARGS=--quick
 	@$(MAKE) bench-reading ARGS=--quick
