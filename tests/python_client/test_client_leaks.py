@@ -13,6 +13,7 @@ import pytest
 from conferencing import ConferencingClient, ConferencingError
 from conferencing.v1.conferencing_service_pb2 import CreateEventResponse, GetEventResponse
 from python_client.both_clients import calling, event_of
+from support.waiting import until
 
 GUARD = 20.0
 
@@ -20,15 +21,6 @@ GUARD = 20.0
 def calls_alive():
     gc.collect()
     return sum(isinstance(each, grpc.aio.UnaryUnaryCall) for each in gc.get_objects())
-
-
-async def until(condition):
-    """Wait until something is so, for as long as nothing hangs."""
-    for _ in range(100):
-        if condition():
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("it never was so")
 
 
 async def test_calls_that_are_given_up_are_collected(script):

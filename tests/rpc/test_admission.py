@@ -18,35 +18,28 @@ from conferencing_service.core.errors import Overloaded, ShuttingDown
 from support.replica import Replica, replicas
 from support.sandbox import Grant, Sandbox, running
 from support.service import Service, creation, failure_of, get, serving
+from support.waiting import until
 
 OVERLOADED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
 
 
 async def arrived(grant: Grant, method: str, number: int = 1) -> None:
     """Wait until the sandbox has so many requests of that method."""
-    for _ in range(500):
-        if sum(each["method"] == method for each in grant.requests()) >= number:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"no {method} came")
+    await until(lambda: sum(each["method"] == method for each in grant.requests()) >= number)
 
 
 async def waiting(service: Service, number: int) -> None:
     """Wait until so many calls wait for a place."""
-    for _ in range(500):
-        if service.server._admission.pending == number:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("nobody waits")
+    await until(lambda: service.server._admission.pending == number)
 
 
 async def told(service: Service, name: str, status: str) -> None:
     """Wait until health says so of a name."""
-    for _ in range(1000):
-        if await service.health(name) == status:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{name} never was {status}")
+
+    async def is_told() -> bool:
+        return await service.health(name) == status
+
+    await until(is_told)
 
 
 # ---- Places --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from conferencing import ConferencingClient, ConferencingError, Platform, _chann
 from conferencing_service.port import options_of
 from conferencing_service.settings import Settings
 from support.service import serving
+from support.waiting import until
 
 GUARD = 60.0
 """Seconds after which something hangs."""
@@ -69,14 +70,6 @@ async def way_to(port):
         yield way, "127.0.0.1:{1}".format(*server.sockets[0].getsockname())
         server.close()
         await until(lambda: way.open == 0)
-
-
-async def until(condition):
-    async with asyncio.timeout(GUARD):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +25,7 @@ from conferencing_service.stores import open_store
 from support.faulty_store import FaultyStore, Trouble
 from support.sandbox import Grant, Sandbox
 from support.service import Service, autocreate, creation, get, serving
+from support.waiting import until
 
 _SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -61,13 +62,6 @@ def value(samples: dict[Sample, float], name: str, **labels: str) -> float:
 
 def labels_of(samples: dict[Sample, float], name: str) -> set[str]:
     return {label for (each, has) in samples if each == name for label, _value in has}
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(30):
-        while not await condition():  # noqa: ASYNC110 - it is in another process, or a while away
-            await asyncio.sleep(0.02)
 
 
 # ---- What is counted -----------------------------------------------------------------------

@@ -18,6 +18,7 @@ from conferencing.v1.conferencing_service_pb2_grpc import ConferencingServiceStu
 from support.authority import Authority
 from support.replica import replicas
 from support.service import serving
+from support.waiting import until
 
 pytestmark = pytest.mark.security
 
@@ -148,14 +149,6 @@ async def good_caller(target, ca=None):
             over.set()
             await task
     assert set(endings) == {"OK"}
-
-
-async def until(condition):
-    async with asyncio.timeout(GUARD):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.01)
 
 
 async def outlast(connection, first, slowly=b""):

@@ -14,6 +14,7 @@ from conferencing.v1.conferencing_service_pb2_grpc import ConferencingServiceStu
 from conferencing_service.port import options_of
 from conferencing_service.settings import Settings
 from support.service import failure_of, serving
+from support.waiting import until
 
 pytestmark = pytest.mark.security
 
@@ -60,14 +61,6 @@ async def good_caller(service):
             over.set()
             await task
     assert set(endings) == {"OK"}
-
-
-async def until(condition):
-    async with asyncio.timeout(GUARD):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.01)
 
 
 # ---- Metadata -------------------------------------------------------------------------------
