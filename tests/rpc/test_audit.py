@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing_service.access.audit import LOGGER, Places
-from conferencing_service.logs import log_to
 from support.issuer import Issuer, bearing, settings_with
 from support.sandbox import Grant, Sandbox
 from support.service import autocreate, creation, delete, get, serving, update
@@ -106,21 +104,6 @@ async def test_what_is_no_request_id_is_not_told(
     await service.failure(creation(google.id, request_id="of-a-person@example.com"))
     (line,) = audit(caplog)
     assert (line["reason"], line["request_id"]) == ("INVALID_FIELD", "")
-
-
-def test_lines_are_told_whatever_the_level_is(capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before, handlers = root.level, root.handlers[:]
-    try:
-        log_to(sys.stdout, "ERROR")
-        logging.getLogger(LOGGER).info("audit", extra={"principal": "ada"})
-        logging.getLogger("conferencing_service.rpc").info("rpc")
-        told = capsys.readouterr().out.splitlines()
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(before)
-    assert len(told) == 1
-    assert '"principal": "ada"' in told[0]
 
 
 async def test_a_caller_that_may_not_use_an_rpc_is_named_in_the_log_and_the_audit_line(
