@@ -189,7 +189,7 @@ async def test_a_reason_that_is_not_known_yet_degrades(scripted, script, code, e
     assert caught.value.metadata == {"key": "value"}
 
 
-@pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.RESOURCE_EXHAUSTED, Code.CANCELLED])
+@pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.RESOURCE_EXHAUSTED, Code.ABORTED])
 async def test_a_status_that_grpc_made_has_no_reason(scripted, script, code):
     script.fails(code=code, message="of gRPC's own")
     with pytest.raises(ConferencingError) as caught:
