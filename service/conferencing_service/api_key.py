@@ -44,6 +44,10 @@ class ApiKey:
         file.note()
         return cls(settings.api_key(), file, settings.api_key)
 
+    async def look(self) -> None:
+        """Look whether the key is another one, though nobody calls."""
+        self.current()
+
     def current(self) -> SecretStr:
         """Return the key; where its file does not do any more, the last one that did."""
         if self._file is not None and self._read is not None and self._file.changed():

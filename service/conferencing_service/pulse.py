@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from conferencing_service.core.ledger.store import Store, StoreUnavailable
 from conferencing_service.health import READINESS, Health, upstream_name
@@ -28,6 +28,7 @@ class Pulse:
         health: where names are told.
         store: the ledger's.
         watched: names of upstreams, and what tells whether requests to them are let through.
+        files: have what stands in files read anew, where it changed.
         metrics: where lag and readiness are told; None where nobody reads that.
         sleep: waits so many seconds.
     """
@@ -37,12 +38,14 @@ class Pulse:
         health: Health,
         store: Store,
         watched: Mapping[str, Callable[[], bool]],
+        files: Sequence[Callable[[], Awaitable[None]]],
         metrics: Metrics | None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._health = health
         self._store = store
         self._watched = watched
+        self._files = files
         self._metrics = metrics
         self._sleep = sleep
         self._ledger_is_ready = True
@@ -71,10 +74,12 @@ class Pulse:
             await self._sleep(_LOOK)
             try:
                 await self._look_at_upstreams()
+                for look in self._files:
+                    await look()
                 if number % _LOOKS_PER_PROBE == 0:
                     await self._look_at_ledger()
             except Exception:  # noqa: BLE001 - the next look has to come
-                _log.exception("a look at the ledger or the upstream broke")
+                _log.exception("a look at the ledger, the upstream or a file broke")
 
     async def _look_at_upstreams(self) -> None:
         for upstream, is_let_through in self._watched.items():

@@ -58,6 +58,7 @@ class Server:
         telemetry: where spans and metrics go.
         reflection_on: whether callers may ask for the contract.
         watched: names of upstreams, and what tells whether requests to them are let through.
+        files: have what stands in files read anew, where it changed.
         shares_port: whether other processes listen on the same port.
         clock: a clock that never goes back.
         sleep: waits so many seconds.
@@ -73,6 +74,7 @@ class Server:
         telemetry: Telemetry,
         reflection_on: bool,
         watched: Mapping[str, Callable[[], bool]] = MappingProxyType({}),
+        files: Sequence[Callable[[], Awaitable[None]]] = (),
         shares_port: bool = False,
         clock: Clock = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -119,10 +121,11 @@ class Server:
             zones=TimeZones(),
         )
         self._admission = Admission(settings.max_calls, settings.max_pending_calls)
+        gate = gate_of(settings, clock, document_from)
         interceptor = RpcInterceptor(
             tracer=tracer,
             admission=self._admission,
-            gate=gate_of(settings, clock, document_from),
+            gate=gate,
             audit=Audit(Places(opened.secret)),
             report=CallReport(self._metrics),
             default_seconds=settings.default_deadline,
@@ -132,7 +135,14 @@ class Server:
         )
         self._stopping = asyncio.Event()
         self._health = Health(self._stopping)
-        self._pulse = Pulse(self._health, store, watched, self._metrics, sleep)
+        self._pulse = Pulse(
+            self._health,
+            store,
+            watched,
+            [*files, *(() if gate is None else (gate.look,))],
+            self._metrics,
+            sleep,
+        )
         self._port = Port(settings, [interceptor], shares_port=shares_port)
         self._port.add(ConferencingServicer(reads, writes), self._health)
         if reflection_on:
@@ -230,6 +240,7 @@ async def listening(
                 telemetry=telemetry,
                 reflection_on=reflection_on,
                 watched={NYLAS: upstream.is_let_through},
+                files=[vendor.api_key.look],
                 shares_port=shares_port,
             )
             port = await server.start()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[0-9a-z.:-]+")
+_HOST_AND_PORT = re.compile(r"(?:[0-9a-z-]+(?:\.[0-9a-z-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+
+# Above it a name is a known one, misspelt; a platform may set others that begin like ours.
+_NEAR = 0.8
 
 REGIONS = {"us": "https://api.us.nylas.com", "eu": "https://api.eu.nylas.com"}
 """Where the Nylas API is, by region."""
@@ -96,3 +102,22 @@ def check_key_source(source: str) -> None:
         or not (parts.scheme == "https" or is_plain)
     ):
         raise ValueError("must be a path or an https URL (http on loopback)")
+
+
+def check_hosts(hosts: Iterable[str]) -> None:
+    """Raise ValueError where a text is no host, or host and port."""
+    if not all(map(_HOST_AND_PORT.fullmatch, hosts)):
+        raise ValueError("must be names of hosts, without https:// and without *")
+
+
+def check_names(given: Iterable[str], known: Sequence[str], prefix: str) -> None:
+    """Raise ValueError where a variable is none of ours, but nearly: it would be ignored.
+
+    Args:
+        given: the variables with our prefix.
+        known: the names that there are, without it.
+        prefix: what all of them begin with.
+    """
+    for name in sorted({each.removeprefix(prefix) for each in given} - set(known)):
+        if meant := difflib.get_close_matches(name, known, n=1, cutoff=_NEAR):
+            raise ValueError(f"{prefix}{name}: there is no such setting; {prefix}{meant[0]} is one")

@@ -17,12 +17,15 @@ from conferencing_service.setting_checks import (
     ALGORITHMS,
     HOSTS,
     base_url_of_region,
+    check_hosts,
     check_key_source,
     check_ledger_url,
     check_listen,
+    check_names,
     words_of,
 )
 
+_PREFIX = "CONFERENCING_"
 _EVERYWHERE = frozenset({"0.0.0.0", "[::]", "::"})  # noqa: S104 - compared, not listened at
 
 
@@ -51,7 +54,7 @@ class Settings(BaseSettings):
     """The server's settings. Each is read from CONFERENCING_ and its name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CONFERENCING_",
+        env_prefix=_PREFIX,
         frozen=True,
         extra="ignore",
         hide_input_in_errors=True,
@@ -231,7 +234,11 @@ class Settings(BaseSettings):
     @field_validator("upstream_hosts", mode="before")
     @classmethod
     def _hosts(cls, value: object) -> object:
-        return words_of(value.lower()) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        hosts = words_of(value.lower())
+        check_hosts(hosts)
+        return hosts
 
     @field_validator("jwt_algorithms", mode="before")
     @classmethod
@@ -380,11 +387,15 @@ class Settings(BaseSettings):
 
 def settings_from_environment() -> Settings:
     """Return the settings; raises SettingsError with one line that names what is wrong."""
+    known = [name.upper() for name in Settings.model_fields]
     try:
+        check_names((name for name in os.environ if name.startswith(_PREFIX)), known, _PREFIX)
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(_line(first["loc"], first["msg"])) from None
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def environment_with(own: Mapping[str, str]) -> dict[str, str]:

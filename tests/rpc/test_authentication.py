@@ -221,6 +221,37 @@ async def test_keys_are_replaced_without_a_restart_and_what_they_signed_ends_wit
     assert (await guarded.failure(QUESTION, metadata=old)).reason == "CREDENTIALS_INVALID"
 
 
+async def test_a_key_that_is_taken_away_closes_the_door_to_tokens_that_are_known(
+    guarded: Service, issuer: Issuer, tmp_path: Path
+) -> None:
+    old = bearing(issuer.token("scheduling-1"))
+    assert (await guarded.call(QUESTION, metadata=old)).verdicts
+    (tmp_path / "keys.json").write_text(key_set(Issuer(key_id="two")))
+
+    async def is_refused() -> bool:
+        try:
+            await guarded.call(QUESTION, metadata=old)
+        except grpc.aio.AioRpcError as error:
+            return failure_of(error).reason == "CREDENTIALS_INVALID"
+        return False
+
+    await until(is_refused)
+
+
+async def test_files_that_are_broken_are_told_though_nobody_calls(
+    guarded: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "keys.json").write_text("nonsense")
+    (tmp_path / "policy.toml").write_text("nonsense")
+
+    def are_told() -> bool:
+        alerts = {getattr(line, "alert", "") for line in caplog.records}
+        return alerts >= {"policy", "tokens"}
+
+    await until(are_told)
+    assert (await guarded.failure(QUESTION)).reason == "CREDENTIALS_MISSING"
+
+
 async def test_another_token_of_the_same_caller_gets_the_first_ones_answer(
     guarded: Service, google: Grant, issuer: Issuer
 ) -> None:

@@ -138,6 +138,42 @@ def test_a_setting_is_read_from_its_variable(
     assert getattr(settings_from_environment(), field) == value
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("CONFERENCING_POLICY_FLE", "CONFERENCING_POLICY_FILE"),
+        ("CONFERENCING_LEDGER_KEY_FILE", "CONFERENCING_LEDGER_KEYS_FILE"),
+        ("CONFERENCING_JWT_ISUER", "CONFERENCING_JWT_ISSUER"),
+        ("CONFERENCING_TLS_CLIENT_CA", "CONFERENCING_TLS_CLIENT_CA_FILE"),
+    ],
+)
+def test_a_misspelt_variable_is_not_ignored(
+    monkeypatch: pytest.MonkeyPatch, wrong: str, meant: str
+) -> None:
+    line = refused(monkeypatch, **{wrong: SECRET})
+    assert line == f"{wrong}: there is no such setting; {meant} is one"
+
+
+def test_variables_of_others_that_begin_like_ours_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (
+        *("PORT", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GRPC", "PORT_50051_TCP_ADDR"),
+        *("LEDGER_PORT", "LEDGER_SERVICE_HOST", "ADDRESS"),
+    ):
+        monkeypatch.setenv(f"CONFERENCING_{name}", "tcp://10.0.0.1:50051")
+    settings_from_environment()
+
+
+@pytest.mark.parametrize(
+    "hosts", ["https://api.us.nylas.com", "a b", "*.nylas.com", "a,", "a/b", "u@a"]
+)
+def test_what_is_no_host_is_no_upstream_host(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    assert refused(monkeypatch, CONFERENCING_UPSTREAM_HOSTS=hosts).startswith(
+        "CONFERENCING_UPSTREAM_HOSTS: must be "
+    )
+
+
 def test_every_setting_has_a_variable_that_is_tested_above() -> None:
     tested = {
         mark.args[1][index][2]

@@ -34,6 +34,12 @@ class Site:
         return self.document
 
 
+async def find(keys: UrlKeys, key_id: str):
+    """Find a key as calls do: after a look."""
+    await keys.look()
+    return await keys.find(key_id, "ES256")
+
+
 @pytest.fixture
 def site() -> Site:
     return Site()
@@ -45,7 +51,7 @@ def keys(site: Site) -> UrlKeys:
 
 
 async def test_many_calls_at_once_fetch_once(site: Site, keys: UrlKeys) -> None:
-    found = await asyncio.gather(*(keys.find("one", "ES256") for _ in range(10)))
+    found = await asyncio.gather(*(find(keys, "one") for _ in range(10)))
     assert all(found)
     assert site.fetched == 1
 
@@ -53,44 +59,44 @@ async def test_many_calls_at_once_fetch_once(site: Site, keys: UrlKeys) -> None:
 async def test_for_five_minutes_nothing_is_fetched_and_then_beside_the_calls(
     site: Site, keys: UrlKeys
 ) -> None:
-    await keys.find("one", "ES256")
+    await find(keys, "one")
     site.now = 299
-    assert await keys.find("one", "ES256")
+    assert await find(keys, "one")
     assert site.fetched == 1
     site.now, site.document = 301, key_set(TWO).encode()
-    assert await keys.find("one", "ES256"), "the last keys are used while new ones are fetched"
+    assert await find(keys, "one"), "the last keys are used while new ones are fetched"
     for _ in range(5):
         await asyncio.sleep(0)
     assert site.fetched == 2
-    assert await keys.find("two", "ES256")
-    assert await keys.find("one", "ES256") is None
-    assert keys.generation == 2
+    assert await find(keys, "two")
+    assert await find(keys, "one") is None
+    assert await keys.look() == 2
 
 
 async def test_an_id_that_nobody_knows_has_the_keys_fetched_but_not_by_everybody(
     site: Site, keys: UrlKeys
 ) -> None:
-    await keys.find("one", "ES256")
+    await find(keys, "one")
     site.now, site.document = 31, key_set(ONE, TWO).encode()
-    assert await keys.find("two", "ES256")
+    assert await find(keys, "two")
     for made_up in range(20):
-        assert await keys.find(str(made_up), "ES256") is None
+        assert await find(keys, str(made_up)) is None
     assert site.fetched == 2
     site.now = 62
-    assert await keys.find("x", "ES256") is None
+    assert await find(keys, "x") is None
     assert site.fetched == 3
 
 
 async def test_the_last_keys_are_used_for_a_day_and_no_longer(site: Site, keys: UrlKeys) -> None:
-    await keys.find("one", "ES256")
+    await find(keys, "one")
     site.document = None
     site.now = 86_000
-    assert await keys.find("one", "ES256")
+    assert await find(keys, "one")
     site.now = 86_500
     with pytest.raises(Unavailable):
-        await keys.find("one", "ES256")
+        await find(keys, "one")
     site.now, site.document = 86_600, key_set(ONE).encode()
-    assert await keys.find("one", "ES256")
+    assert await find(keys, "one")
 
 
 @pytest.mark.parametrize(
@@ -101,14 +107,14 @@ async def test_what_is_no_key_set_is_as_good_as_none(
 ) -> None:
     site.document = document
     with pytest.raises(Unavailable):
-        await keys.find("one", "ES256")
+        await find(keys, "one")
 
 
 async def test_a_caller_that_leaves_takes_the_fetch_of_the_others_with_it_not(
     site: Site, keys: UrlKeys
 ) -> None:
-    first = asyncio.create_task(keys.find("one", "ES256"))
-    second = asyncio.create_task(keys.find("one", "ES256"))
+    first = asyncio.create_task(find(keys, "one"))
+    second = asyncio.create_task(find(keys, "one"))
     await asyncio.sleep(0)
     first.cancel()
     assert await second
@@ -148,3 +154,20 @@ def test_a_file_without_keys_refuses_the_start(tmp_path) -> None:
             FileKeys(file)
     with pytest.raises(SettingsError, match="CONFERENCING_JWT_JWKS"):
         FileKeys(tmp_path / "none")
+
+
+async def test_keys_that_are_taken_away_are_missed_though_nobody_looks_for_one(
+    site: Site, keys: UrlKeys
+) -> None:
+    """What is remembered of tokens holds as long as this number does."""
+    before = await keys.look()
+    site.now, site.document = 301, key_set(TWO).encode()
+    assert await keys.look() == before
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert await keys.look() != before
+    site.now, site.document = 700, None
+    await keys.look()
+    site.now = 301 + 86_500
+    with pytest.raises(Unavailable):
+        await keys.look()

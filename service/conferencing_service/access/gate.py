@@ -47,6 +47,12 @@ class Gate:
         self._takes_certificates = takes_certificates
         self._quotas = Quotas(clock)
 
+    async def look(self) -> None:
+        """Look whether policy and keys are other ones, though nobody calls."""
+        self._policy.current()
+        if self._tokens is not None:
+            await self._tokens.look()
+
     async def caller_of(
         self,
         metadata: Iterable[tuple[str, str | bytes]],

@@ -77,6 +77,15 @@ class Policy:
         return self._known[identity]
 
 
+_MESSAGES = {
+    "missing": "is missing",
+    "list_type": "must be a list of texts",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+}
+
 _Limit = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -99,6 +108,8 @@ class _Entry(BaseModel):
     def _not_empty(cls, patterns: list[str]) -> list[str]:
         if not all(patterns):
             raise ValueError("a pattern is empty")
+        if any("[" in pattern and "]" not in pattern.partition("[")[2] for pattern in patterns):
+            raise ValueError("a pattern has a [ without its ]")
         return patterns
 
 
@@ -124,12 +135,21 @@ def policy_from_toml(data: bytes, rpcs: Iterable[str]) -> Policy:
         found = re.search(r"\(at [^()]*\)$", str(error))
         raise PolicyError(f"is not TOML {found.group() if found else ''}".rstrip()) from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise PolicyError(f"{place}: {message[:1].lower()}{message[1:]}") from None
+        raise PolicyError(_told(error)) from None
     names = tuple(rpcs)
     return Policy([_principal(name, entry, names) for name, entry in file.principals.items()])
+
+
+def _told(error: ValidationError) -> str:
+    """Return what is wrong, and where; a key that is not known first, as it explains the others."""
+    found = error.errors(include_input=False, include_url=False)
+    first = min(found, key=lambda each: each["type"] != "extra_forbidden")
+    place = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        keys = _File.model_fields if len(first["loc"]) == 1 else _Entry.model_fields
+        return f"{place}: is not known here; known are {', '.join(keys)}"
+    message = _MESSAGES.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return f"{place}: {message[:1].lower()}{message[1:]}"
 
 
 def _principal(name: str, entry: _Entry, rpcs: Sequence[str]) -> Principal:

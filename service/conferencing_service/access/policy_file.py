@@ -32,7 +32,7 @@ class PolicyFile:
             raise SettingsError(f"CONFERENCING_POLICY_FILE: {error}") from error
 
     def current(self) -> Policy:
-        """Return the policy; where the file does not hold any more, the last one that did."""
+        """Return the policy; where the file is not valid any more, the last one that was."""
         if self._file.changed():
             try:
                 self._policy = policy_from_toml(self._file.read(), self._rpcs)
@@ -40,7 +40,7 @@ class PolicyFile:
             except (OSError, PolicyError) as error:
                 why = str(error) if isinstance(error, PolicyError) else "cannot be read"
                 _log.error(
-                    "the policy does not hold; the last one is still used",
+                    "the policy is not valid; the last one is still used",
                     extra={"alert": "policy", "why": why},
                 )
         return self._policy

@@ -53,11 +53,14 @@ class KeySet:
 class SigningKeys(Protocol):
     """Where keys come from."""
 
-    generation: int
-    """Another number whenever the keys are other ones."""
+    async def look(self) -> int:
+        """Look whether the keys are other ones; return another number whenever they are.
+
+        Raises Unavailable where nobody can tell which they are.
+        """
 
     async def find(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """Return a key, None where there is none; raises Unavailable where nobody can tell."""
+        """Return a key of those that were seen last, None where there is none."""
 
 
 class FileKeys:
@@ -69,22 +72,26 @@ class FileKeys:
 
     def __init__(self, path: Path) -> None:
         self._file = WatchedFile(path)
-        self.generation = 0
+        self._generation = 0
         try:
             self._keys = KeySet(self._file.read())
-        except (OSError, ValueError) as error:
-            raise SettingsError(
-                "CONFERENCING_JWT_JWKS: the file cannot be read, or holds no keys"
-            ) from error
+        except OSError as error:
+            raise SettingsError("CONFERENCING_JWT_JWKS: the file cannot be read") from error
+        except ValueError as error:
+            raise SettingsError(f"CONFERENCING_JWT_JWKS: the file {error}") from error
 
-    async def find(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """Return a key, None where there is none."""
+    async def look(self) -> int:
+        """Read the file anew where it changed; return another number whenever the keys did."""
         if self._file.changed():
             try:
                 self._keys = KeySet(self._file.read())
-                self.generation += 1
+                self._generation += 1
             except (OSError, ValueError) as error:
-                _tell("the file of the tokens' keys does not hold; the last ones are used", error)
+                _tell("the file of the tokens' keys is not valid; the last keys are used", error)
+        return self._generation
+
+    async def find(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
+        """Return a key, None where there is none."""
         return self._keys.find(key_id, algorithm)
 
 
@@ -108,20 +115,27 @@ class UrlKeys:
         self._document = b""
         self._fetched_at = self._tried_at = float("-inf")
         self._under_way: asyncio.Task[None] | None = None
-        self.generation = 0
+        self._generation = 0
 
-    async def find(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """Return a key, None where there is none; raises Unavailable where nobody can tell."""
+    async def look(self) -> int:
+        """Have the keys fetched where they are old; return another number whenever they changed.
+
+        Raises Unavailable where there are none, or none that are younger than a day.
+        """
         if self._keys is None or self._age() > _STALE_SECONDS:
             await self._refreshed()
         elif self._age() > _FRESH_SECONDS:
             self._refresh()
         if self._keys is None or self._age() > _STALE_SECONDS:
             raise Unavailable(retry_after=_PAUSE_SECONDS)
-        found = self._keys.find(key_id, algorithm)
+        return self._generation
+
+    async def find(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
+        """Return a key, None where there is none, not even when they are fetched anew."""
+        found = None if self._keys is None else self._keys.find(key_id, algorithm)
         if found is None:
             await self._refreshed()
-            found = self._keys.find(key_id, algorithm)
+            found = None if self._keys is None else self._keys.find(key_id, algorithm)
         return found
 
     def _age(self) -> float:
@@ -145,10 +159,12 @@ class UrlKeys:
             if document != self._document:
                 self._keys = KeySet(document)
                 self._document = document
-                self.generation += 1
+                self._generation += 1
             self._fetched_at = self._clock()
         except (OSError, ValueError) as error:
-            _tell("the tokens' keys cannot be fetched; the last ones are used for a day", error)
+            _tell(
+                "the tokens' keys cannot be fetched; what was fetched last is used for a day", error
+            )
         finally:
             self._under_way = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import time
@@ -13,7 +14,7 @@ import jwt
 
 from conferencing_service.access.identity import Identity
 from conferencing_service.access.signing_keys import SigningKeys
-from conferencing_service.core.errors import CredentialsInvalid
+from conferencing_service.core.errors import CredentialsInvalid, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +61,11 @@ class Tokens:
         self._keys = keys
         self._good: OrderedDict[bytes, tuple[Identity, float, int]] = OrderedDict()
 
+    async def look(self) -> None:
+        """Look whether the keys are other ones, though nobody calls."""
+        with contextlib.suppress(Unavailable):
+            await self._keys.look()
+
     async def identity_of(self, token: str) -> Identity:
         """Return whom a token names.
 
@@ -67,15 +73,17 @@ class Tokens:
         cannot be had.
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        # First: what is remembered holds as long as the keys do.
+        seen = await self._keys.look()
         known = self._good.get(digest)
         if known is not None:
             identity, ends, generation = known
-            if time.time() < ends and generation == self._keys.generation:
+            if time.time() < ends and generation == seen:
                 return identity
             del self._good[digest]
         claims = await self._claims(token)
         identity = Identity(by_token=True, names=(claims["sub"],))
-        self._good[digest] = identity, float(claims["exp"]) + self._leeway, self._keys.generation
+        self._good[digest] = identity, float(claims["exp"]) + self._leeway, seen
         if len(self._good) > _REMEMBERED:
             self._good.popitem(last=False)
         return identity
