@@ -45,7 +45,7 @@ deploy-check: .venv/.dev ## lint the Dockerfile, render and validate the chart, 
 bench: .venv/.bench ## measure the service beside its peers and write benchmarks/RESULTS.md (ARGS=--quick: see that it runs)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-soak: .venv/.dev ## the same with full counts, and a minute's outage: hours
+soak: .venv/.dev ## the faults with full counts, 200,000 calls, and a minute's outage: hours
 	@LEDGER_SEEDS=20000 REPLICA_KEYS=500 REPLICA_DUPLICATES=50 KILLS=200 CANCELS=1000 ROLLS=50 \
 	  $(BIN)/python -m pytest -s tests/ledger $(ARGS)
 	@SOAK_CALLS=200000 $(BIN)/python -m pytest -s tests/soak -k keeps_nothing $(ARGS)

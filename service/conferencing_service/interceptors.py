@@ -3,7 +3,7 @@
 `RpcInterceptor` wraps each handler of the service once, in layers: tracing (outermost) sees the
 final code of every ending; context gives the handler its `Call`; the error net turns exceptions
 into statuses; the gate asks who calls and whether that caller may; admission (innermost) gives it a
-place among the calls under way. Health and reflection are left as they are.
+place among the calls under way. Health and reflection have layers of their own: open_services.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
@@ -31,15 +30,14 @@ from conferencing_service.call_report import CallReport
 from conferencing_service.core.clock import Clock
 from conferencing_service.core.errors import (
     ConferencingError,
-    InvalidField,
     RpcNotAllowed,
-    Violation,
 )
 from conferencing_service.core.model import Reason
 from conferencing_service.core.upstream import Call
+from conferencing_service.incoming import Context, Incoming, tolerant
+from conferencing_service.open_services import OpenServices
 from conferencing_service.status import code_of, status_from_error
 
-Context = grpc.aio.ServicerContext[Any, Any]
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 SERVICE = "conferencing.v1.ConferencingService"
@@ -58,36 +56,6 @@ _call: ContextVar[Call] = ContextVar("conferencing_call")
 def current_call() -> Call:
     """Return the call that the running handler serves."""
     return _call.get()
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """Stands where bytes stood that are no message."""
-
-
-class Incoming:
-    """The message of a call, which may be long in coming.
-
-    Args:
-        context: the call's.
-    """
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self.message: Any = None
-        """The message, once it was read; None where it was none."""
-
-    async def read(self, seconds: float) -> Any:
-        """Return the message; raises InvalidField where none comes within so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                found = await self._context.read()
-        except TimeoutError as error:
-            raise InvalidField([Violation("request", f"did not come in {seconds:g} s")]) from error
-        if found is grpc.aio.EOF or isinstance(found, Malformed):
-            raise InvalidField([Violation("request", "is not a message of this method")])
-        self.message = found
-        return found
 
 
 class Ended(Exception):
@@ -138,6 +106,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         self._max_seconds = max_seconds
         self._message_seconds = message_seconds
         self._clock = clock
+        self._open_services = OpenServices()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -150,11 +119,13 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         """Return the wrapped handler of a method; unknown methods stay unimplemented."""
         handler = await continuation(handler_call_details)
         method: str = handler_call_details.method.removeprefix("/")
-        if handler is None or not method.startswith(SERVICE + "/"):
+        if handler is None:
             return handler
         wrapped = self._wrapped.get(method)
         if wrapped is None:
-            wrapped = self._wrapped[method] = self._wrap(method, handler)
+            is_ours = method.startswith(SERVICE + "/")
+            wrap = self._wrap if is_ours else self._open_services.wrapped
+            wrapped = self._wrapped[method] = wrap(method, handler)
         return wrapped
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
@@ -163,7 +134,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         # A stream of one message, which is read below: gRPC itself would wait for it for ever.
         return grpc.stream_unary_rpc_method_handler(
             behaviour,
-            request_deserializer=_tolerant(handler.request_deserializer),
+            request_deserializer=tolerant(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
@@ -203,6 +174,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                     self._report.ended(span, call, method, code, reason)
                     if rpc in WRITES:
                         self._audit.ended(call, rpc, code, reason, incoming.message, response)
+                        self._audit.follow(call, rpc, incoming.message)
 
         return traced
 
@@ -223,7 +195,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         async def read(incoming: Incoming) -> Any:
             with self._admission.arriving() as hurries:
                 seconds = self._message_seconds
-                return await incoming.read(min(seconds, _HURRY) if hurries else seconds)
+                if hurries:
+                    return await incoming.read(min(seconds, _HURRY), hurries=True)
+                return await incoming.read(seconds)
 
         async def taken(incoming: Incoming, context: Context) -> Any:
             return await behaviour(await read(incoming), context)
@@ -323,18 +297,6 @@ def _raise_internal(error: BaseException) -> NoReturn:
     trace_id = trace.get_current_span().get_span_context().trace_id
     fault = ConferencingError(Reason.INTERNAL, {"trace_id": trace.format_trace_id(trace_id)})
     raise Ended(status_from_error(fault), Reason.INTERNAL, None) from error
-
-
-def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """Return a deserializer that leaves the answer to malformed bytes to the error net."""
-
-    def tolerant(data: bytes) -> Any:
-        try:
-            return deserialize(data)
-        except Exception:  # noqa: BLE001 - protobuf's own error differs by runtime
-            return Malformed()
-
-    return tolerant
 
 
 def _rpc_of(method: str) -> str:

@@ -57,6 +57,8 @@ class Pulse:
             self._metrics.watch_ledger(lambda: self._ledger_is_ready)
             self._tasks.append(asyncio.create_task(self._measure_lag(self._metrics)))
         self._tasks.append(asyncio.create_task(self._keep_looking()))
+        # Each by itself: keys that have to be fetched keep nothing else waiting.
+        self._tasks += [asyncio.create_task(self._keep_reading(look)) for look in self._files]
 
     async def stop(self) -> None:
         """Look no more."""
@@ -74,12 +76,18 @@ class Pulse:
             await self._sleep(_LOOK)
             try:
                 await self._look_at_upstreams()
-                for look in self._files:
-                    await look()
                 if number % _LOOKS_PER_PROBE == 0:
                     await self._look_at_ledger()
             except Exception:  # noqa: BLE001 - the next look has to come
-                _log.exception("a look at the ledger, the upstream or a file broke")
+                _log.exception("a look at the ledger or the upstream broke")
+
+    async def _keep_reading(self, look: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._sleep(_LOOK)
+            try:
+                await look()
+            except Exception:  # noqa: BLE001 - the next look has to come
+                _log.exception("a look at a file broke")
 
     async def _look_at_upstreams(self) -> None:
         for upstream, is_let_through in self._watched.items():

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 _HOST = re.compile(r"[0-9a-z.:-]+")
 _HOST_AND_PORT = re.compile(r"(?:[0-9a-z-]+(?:\.[0-9a-z-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
+# What Kubernetes tells of a Service whose name begins like ours.
+_OF_SERVICES = re.compile(r".*_(?:SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_[0-9]+_.*)")
+
 # Above it a name is a known one, misspelt; a platform may set others that begin like ours.
 _NEAR = 0.8
 
@@ -119,5 +122,7 @@ def check_names(given: Iterable[str], known: Sequence[str], prefix: str) -> None
         prefix: what all of them begin with.
     """
     for name in sorted({each.removeprefix(prefix) for each in given} - set(known)):
+        if _OF_SERVICES.fullmatch(name):
+            continue
         if meant := difflib.get_close_matches(name, known, n=1, cutoff=_NEAR):
             raise ValueError(f"{prefix}{name}: there is no such setting; {prefix}{meant[0]} is one")

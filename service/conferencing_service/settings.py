@@ -387,7 +387,8 @@ class Settings(BaseSettings):
 
 def settings_from_environment() -> Settings:
     """Return the settings; raises SettingsError with one line that names what is wrong."""
-    known = [name.upper() for name in Settings.model_fields]
+    fields = Settings.model_fields.items()
+    known = [name.upper() for name, field in fields if field.validation_alias is None]
     try:
         check_names((name for name in os.environ if name.startswith(_PREFIX)), known, _PREFIX)
         return Settings()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from conferencing.v1 import conferencing_pb2 as c
@@ -13,6 +15,7 @@ from conferencing_service.access.audit import LOGGER, Places
 from support.issuer import Issuer, bearing, settings_with
 from support.sandbox import Grant, Sandbox
 from support.service import autocreate, creation, delete, get, serving, update
+from support.waiting import until
 
 pytestmark = pytest.mark.security
 
@@ -122,3 +125,68 @@ async def test_a_caller_that_may_not_use_an_rpc_is_named_in_the_log_and_the_audi
     assert audits == ["reporting", ""]
     calls = [line for line in told if line["name"] == "conferencing_service.rpc"]
     assert [line.get("conferencing.principal", "") for line in calls] == ["reporting", ""]
+
+
+async def test_what_a_creation_says_of_an_id_is_not_told_as_the_event(
+    sandbox: Sandbox, google: Grant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise a caller could put its deeds on somebody else's event."""
+    async with serving(sandbox.url) as service:
+        event = (await service.call(creation(google.id))).event
+        forged = creation(google.id)
+        forged.event.id = event.id
+        made = (await service.call(forged)).event
+        refused = creation(google.id, autocreate(c.PROVIDER_WEBEX))
+        refused.event.id = event.id
+        await service.failure(refused)
+    assert made.id != event.id
+    first, second, third = (line["event"] for line in audit(caplog))
+    assert first != second
+    assert third == ""
+
+
+async def test_a_write_that_outlives_its_caller_is_told_once_more_with_its_event(
+    sandbox: Sandbox, google: Grant, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(sandbox.url) as service:
+        event = (await service.call(creation(google.id))).event
+        for request, method in (
+            (creation(google.id), "POST"),
+            (delete(google.id, event.id), "DELETE"),
+        ):
+            google.fault("latency", method=method, value=700)
+            sent = len(google.requests())
+            left = asyncio.ensure_future(service.call(request))
+            await until(lambda: len(google.requests()) > sent)  # noqa: B023 - asked in this round
+            left.cancel()
+            await asyncio.wait([left])
+            told = len(audit(caplog))
+            await until(lambda: any(line.get("late") for line in audit(caplog)[told - 1 :]))  # noqa: B023
+    lines = audit(caplog)[1:]
+    assert [(line["rpc"], line["code"], line.get("late", False)) for line in lines] == [
+        ("CreateEvent", "CANCELLED", False),
+        ("CreateEvent", "OK", True),
+        ("DeleteEvent", "CANCELLED", False),
+        ("DeleteEvent", "OK", True),
+    ]
+    assert lines[0]["event"] == ""
+    assert len(lines[1]["event"]) == 16
+    assert lines[3]["event"] == lines[2]["event"] != lines[1]["event"]
+    assert google.effects().count("event_deleted") == 1
+
+
+async def test_a_caller_that_leaves_before_it_said_anything_has_left(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(sandbox.url) as service:
+        path = "/conferencing.v1.ConferencingService/DeleteEvent"
+        for _ in range(20):
+            begun = service.channel.stream_unary(path)()
+            await asyncio.sleep(0.02)
+            begun.cancel()
+        late = service.channel.stream_unary(path)(timeout=0.2)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await late
+        await until(lambda: len(audit(caplog)) >= 21)
+    codes = {line["code"] for line in audit(caplog)}
+    assert codes == {"CANCELLED", "DEADLINE_EXCEEDED"}

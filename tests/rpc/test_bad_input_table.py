@@ -202,8 +202,9 @@ INTRODUCTION = """\
 What the service says to requests that are not right. A test sends every line of these tables, in every way and by every RPC
 that the rule applies to; the tables are written by that test.
 
-- A status names every fault of the request at once, in `google.rpc.BadRequest`, at most 20; `ErrorInfo` has the reason, and under
-  `violations` how many there are in all. What was sent is not repeated.
+- A status names every fault of the request at once, a `page_token` after all others, in `google.rpc.BadRequest`, at most 20;
+  `ErrorInfo` has the reason, and under `violations` how many there are in all. What was sent is not repeated. `[]` in a field
+  stands for an index.
 - Nothing is asked of the upstream before the request is right; the last table's refusals are found by reading, and nothing is
   written.
 - A status is smaller than 4 KiB, its message at most 512 bytes.

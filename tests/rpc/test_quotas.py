@@ -162,3 +162,22 @@ async def test_so_many_calls_at_once_and_a_place_is_given_back(
         for _ in range(3):
             assert (await service.call(get(google.id, event.id), metadata=ada)).event.id
         tally["quotas kept"] += 1
+
+
+async def test_whom_updates_invite_counts_as_something_made(
+    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str]
+) -> None:
+    async with limited(sandbox, tmp_path, "creates_per_minute = 2", seen_reasons) as (
+        service,
+        ada,
+        _bob,
+    ):
+        event = (await service.call(creation(google.id), metadata=ada)).event
+        first, second = (
+            update(google.id, event.id, participants=[e.Participant(email=f"guest{n}@example.com")])
+            for n in range(2)
+        )
+        await service.call(first, metadata=ada)
+        failure = await service.failure(second, metadata=ada)
+        assert failure.metadata == {"quota": "creates_per_minute", "limit": "2"}
+        await service.call(update(google.id, event.id, title="Another"), metadata=ada)

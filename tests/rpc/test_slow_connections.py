@@ -51,9 +51,10 @@ def frame(kind, payload=b"", flags=0, stream=0):
     return head + struct.pack(">I", stream) + payload
 
 
-def headers(stream, flags=END_HEADERS):
+def headers(stream, flags=END_HEADERS, path=CALL[":path"]):
     """The beginning of a call; each header is a literal that enters no table."""
-    pairs = ((name.encode(), value.encode()) for name, value in CALL.items())
+    told = CALL | {":path": path}
+    pairs = ((name.encode(), value.encode()) for name, value in told.items())
     block = b"".join(
         b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in pairs
     )
@@ -322,6 +323,24 @@ async def test_very_many_calls_without_a_message_keep_nobody_out(sandbox, tally)
         await until(lambda: connection.kinds[HEADERS] >= crowd - 101)
         before = endings["OK"]
         await until(lambda: endings["OK"] > before + 10)
+        reading.cancel()
+    tally["hostile connections closed"] += 1
+
+
+async def test_probes_without_a_message_are_not_waited_for_and_others_are_answered(sandbox, tally):
+    """Health asks nobody who calls, so it is bounded by itself."""
+    crowd = 3000
+    path = "/grpc.health.v1.Health/Check"
+    async with serving(sandbox.url) as service, connected(service.port) as connection:
+        begun = b"".join(headers(n, path=path) for n in range(1, 2 * crowd, 2))
+        connection.writer.write(OPENED + begun)
+        reading = asyncio.create_task(connection.end())
+        await until(lambda: connection.kinds[HEADERS] >= crowd)
+
+        async def is_told():
+            return await service.health("liveness") == "SERVING"
+
+        await until(is_told)
         reading.cancel()
     tally["hostile connections closed"] += 1
 

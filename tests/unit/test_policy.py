@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conferencing_service.access.identity import Identity
+from conferencing_service.access.identity import Identity, identity_from_certificate
 from conferencing_service.access.policy import Patterns, Policy, PolicyError, policy_from_toml
 
 RPCS = ("CreateEvent", "GetEvent", "ListEvents")
@@ -60,6 +60,21 @@ def test_a_certificate_is_held_against_certificates_and_a_token_against_subjects
     assert whole.principal_of(Identity(by_token=False, names=("robot",))) is None
 
 
+def test_of_a_certificate_only_names_of_services_count() -> None:
+    told = {
+        "x509_common_name": [b"robot"],
+        "x509_subject_alternative_name": [b"127.0.0.1", b"a@b.example.com", b"svc.example.com"],
+        "peer_ip": [b"127.0.0.1"],
+        "peer_email": [b"a@b.example.com"],
+        "peer_dns": [b"svc.example.com"],
+        "peer_uri": [b"spiffe://example.org/x"],
+    }
+    identity = identity_from_certificate(told)
+    assert identity is not None
+    assert identity.names == ("spiffe://example.org/x", "svc.example.com")
+    assert identity_from_certificate({"peer_ip": [b"127.0.0.1"]}) is None
+
+
 def test_what_is_not_said_is_not_allowed() -> None:
     everybody = policy(WHOLE).principal_of(by_token("x"))
     assert everybody is not None
@@ -100,7 +115,14 @@ def test_patterns_are_of_whole_texts_and_know_capitals() -> None:
         ),
         ("[principals.a]\nrpc = ['*']", "principals.a.rpc: is not known here; known are subjects,"),
         ("[principal.a]\nrpcs = ['*']", "principal: is not known here; known are principals"),
-        ("[principals.a]\nsubjects = ['x']\nrpcs = ['*']\ngrants = ['[a']", "a [ without its ]"),
+        *(
+            (
+                f"[principals.a]\nsubjects = ['x']\nrpcs = ['*']\ngrants = ['{p}']",
+                "a [ without its ]",
+            )
+            for p in ("[a", "a[b]c[d", "[]", "[!]")
+        ),
+        (f"x = {'[' * 5000}{']' * 5000}", "is nested too deeply"),
         (
             "[principals.a]\nsubjects = 'x'\nrpcs = ['*']",
             "principals.a.subjects: must be a list of texts",

@@ -160,6 +160,7 @@ def test_variables_of_others_that_begin_like_ours_are_left_alone(
     for name in (
         *("PORT", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GRPC", "PORT_50051_TCP_ADDR"),
         *("LEDGER_PORT", "LEDGER_SERVICE_HOST", "ADDRESS"),
+        *("METRICS_PORT", "METRICS_SERVICE_PORT_HTTP"),
     ):
         monkeypatch.setenv(f"CONFERENCING_{name}", "tcp://10.0.0.1:50051")
     settings_from_environment()

@@ -100,7 +100,8 @@ async def test_the_last_keys_are_used_for_a_day_and_no_longer(site: Site, keys: 
 
 
 @pytest.mark.parametrize(
-    "document", [b"", b"{}", b"[]", b'{"keys": 7}', b"\xff", b'{"keys": []}', b"null"]
+    "document",
+    [b"", b"{}", b"[]", b'{"keys": 7}', b"\xff", b'{"keys": []}', b"null", b"[" * 100_000],
 )
 async def test_what_is_no_key_set_is_as_good_as_none(
     site: Site, keys: UrlKeys, document: bytes
@@ -126,10 +127,12 @@ def test_only_keys_that_may_verify_are_taken() -> None:
     weak = Issuer("RS256", "weak")
     weak.key = small
     shared = {"kty": "oct", "k": "c2VjcmV0", "kid": "shared", "alg": "HS256"}
-    document = {"keys": [shared, weak.jwk(), ONE.jwk(use="enc"), TWO.jwk()]}
+    private = {**ONE.jwk(kid="private"), "d": "AAAA"}
+    encrypting = ONE.jwk(kid="encrypting", use=None, key_ops=["encrypt"])
+    document = {"keys": [shared, weak.jwk(), ONE.jwk(use="enc"), private, encrypting, TWO.jwk()]}
     keys = KeySet(json.dumps(document).encode())
     assert keys.find("two", "ES256")
-    for key_id in ("shared", "weak", "one"):
+    for key_id in ("shared", "weak", "one", "private", "encrypting"):
         assert keys.find(key_id, "ES256") is None
         assert keys.find(key_id, "RS256") is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -10,8 +11,10 @@ from typing import Any
 
 import grpc
 
+from conferencing_service.core.errors import ConferencingError
 from conferencing_service.core.model import Reason
 from conferencing_service.core.upstream import Call
+from conferencing_service.status import code_of
 from conferencing_service.telemetry import PRINCIPAL
 
 LOGGER = "conferencing_service.audit"
@@ -71,25 +74,59 @@ class Audit:
         """
         if getattr(request, "validate_only", False):
             return
+        event_id = "" if response is None or rpc == "DeleteEvent" else response.event.id
+        self._tell(call, rpc, code.name, reason, request, event_id)
+
+    def follow(self, call: Call, rpc: str, request: Any) -> None:
+        """Tell once more how a write ended, where it goes on though its call has ended."""
+        if call.effect is not None and not call.effect.done():
+            call.effect.add_done_callback(lambda done: self._late(call, rpc, request, done))
+
+    def _late(self, call: Call, rpc: str, request: Any, effect: asyncio.Task[Any]) -> None:
+        if effect.cancelled():
+            # The process ends; the next one with the same ledger finds out.
+            self._tell(call, rpc, "CANCELLED", None, request, "", late=True)
+            return
+        error = effect.exception()
+        reason = error.reason if isinstance(error, ConferencingError) else Reason.INTERNAL
+        if error is not None:
+            self._tell(call, rpc, code_of(reason).name, reason, request, "", late=True)
+            return
+        event = getattr(effect.result(), "event", None)
+        event_id = "" if event is None else event.id
+        self._tell(call, rpc, grpc.StatusCode.OK.name, None, request, event_id, late=True)
+
+    def _tell(
+        self,
+        call: Call,
+        rpc: str,
+        code: str,
+        reason: Reason | None,
+        request: Any,
+        event_id: str,
+        *,
+        late: bool = False,
+    ) -> None:
         line = {
             "principal": call.principal,
             "rpc": rpc,
-            "code": code.name,
+            "code": code,
             "reason": "" if reason is None else reason.value,
             "request_id": _request_id(request),
-            **self._where(request, response),
+            **self._where(rpc, request, event_id),
             **{name: told for name, told in call.attributes.items() if name != PRINCIPAL},
         }
-        _log.info("audit", extra=line)
+        _log.info("audit", extra=line | {"late": True} if late else line)
 
-    def _where(self, request: Any, response: Any) -> dict[str, str]:
+    def _where(self, rpc: str, request: Any, event_id: str) -> dict[str, str]:
         digest = self._places.digest
         event = getattr(request, "event", None)
-        event_id = getattr(request, "event_id", "") or getattr(event, "id", "")
-        if response is not None and not event_id:
-            event_id = response.event.id
-        conferencing = getattr(event, "conferencing", None)
-        conf_grant_id = "" if conferencing is None else conferencing.autocreate.conf_grant_id
+        if not event_id:
+            # What a creation says of an id is ignored.
+            event_id = getattr(request, "event_id", "")
+            if rpc == "UpdateEvent" and event is not None:
+                event_id = event.id
+        conf_grant_id = "" if event is None else event.conferencing.autocreate.conf_grant_id
         return {
             "grant": digest("grant", getattr(request, "grant_id", "")),
             "calendar": digest("calendar", getattr(request, "calendar_id", "")),

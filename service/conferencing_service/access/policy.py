@@ -77,6 +77,9 @@ class Policy:
         return self._known[identity]
 
 
+# What fnmatch takes for a set of characters; a ] that stands first belongs to it.
+_SET = re.compile(r"\[(?:![^\]]|[^!\]]|!?\])[^\]]*\]")
+
 _MESSAGES = {
     "missing": "is missing",
     "list_type": "must be a list of texts",
@@ -108,7 +111,7 @@ class _Entry(BaseModel):
     def _not_empty(cls, patterns: list[str]) -> list[str]:
         if not all(patterns):
             raise ValueError("a pattern is empty")
-        if any("[" in pattern and "]" not in pattern.partition("[")[2] for pattern in patterns):
+        if any("[" in _SET.sub("", pattern) for pattern in patterns):
             raise ValueError("a pattern has a [ without its ]")
         return patterns
 
@@ -130,6 +133,8 @@ def policy_from_toml(data: bytes, rpcs: Iterable[str]) -> Policy:
         file = _File.model_validate(tomllib.loads(data.decode()))
     except UnicodeDecodeError:
         raise PolicyError("is not UTF-8") from None
+    except RecursionError:
+        raise PolicyError("is nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         # Its text ends with the place; what comes before may quote the file.
         found = re.search(r"\(at [^()]*\)$", str(error))

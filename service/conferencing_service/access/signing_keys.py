@@ -35,7 +35,8 @@ class KeySet:
         """Read a JWK set; raises ValueError where it is none, or holds no key that can be used."""
         try:
             keys = jwt.PyJWKSet.from_json(data.decode()).keys
-        except (jwt.PyJWTError, UnicodeDecodeError, AttributeError, TypeError) as error:
+        except Exception as error:
+            # What a library makes of hostile JSON, deep nesting included.
             raise ValueError("is no JWK set") from error
         self._keys = [key for key in keys if _may_verify(key)]
         if not self._keys:
@@ -178,16 +179,29 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 
 
 def _may_verify(key: jwt.PyJWK) -> bool:
-    if key.key_type not in _KINDS or key.public_key_use not in {None, "sig"}:
+    told = _members(key)
+    uses = told.get("key_ops", ["verify"])
+    if (
+        key.key_type not in _KINDS
+        or key.public_key_use not in {None, "sig"}
+        or "verify" not in uses
+    ):
         return False
-    return not isinstance(key.key, RSAPublicKey) or key.key.key_size >= _LEAST_RSA_BITS
+    # "d" is the private half: it belongs to nobody but the issuer.
+    return "d" not in told and (
+        not isinstance(key.key, RSAPublicKey) or key.key.key_size >= _LEAST_RSA_BITS
+    )
 
 
 def _fits(key: jwt.PyJWK, algorithm: str) -> bool:
     """Tell whether a key may verify signatures of an algorithm."""
-    named: dict[str, Any] = key._jwk_data  # noqa: SLF001 - the key's own "alg" has no other name
-    said = named.get("alg")
+    said = _members(key).get("alg")
     return algorithm.startswith(_KINDS[key.key_type or ""]) and said in {None, algorithm}
+
+
+def _members(key: jwt.PyJWK) -> dict[str, Any]:
+    members: dict[str, Any] = key._jwk_data  # noqa: SLF001 - what it was made from has no other name
+    return members
 
 
 def _tell(message: str, error: Exception) -> None:

@@ -83,7 +83,7 @@ class Tokens:
             del self._good[digest]
         claims = await self._claims(token)
         identity = Identity(by_token=True, names=(claims["sub"],))
-        self._good[digest] = identity, float(claims["exp"]) + self._leeway, seen
+        self._good[digest] = identity, _ends(claims) + self._leeway, seen
         if len(self._good) > _REMEMBERED:
             self._good.popitem(last=False)
         return identity
@@ -118,6 +118,11 @@ class Tokens:
         if not (isinstance(claims["sub"], str) and claims["sub"]):
             raise _refused("claims")
         return claims
+
+
+def _ends(claims: Mapping[str, Any]) -> float:
+    """Return when a token ends; one that ends beyond all numbers ends late enough."""
+    return float(min(int(claims["exp"]), 2**53))
 
 
 def _refused(why: str) -> CredentialsInvalid:

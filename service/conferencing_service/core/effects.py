@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from conferencing_service.core.errors import ConferencingError, OutcomeUnresolved
+from conferencing_service.core.upstream import Call
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ class Effects:
         write: Coroutine[Any, Any, T],
         facts: Mapping[str, str],
         *,
+        call: Call | None = None,
         waiter: asyncio.Future[T] | None = None,
         last_words: LastWords = _nobody_knows,
     ) -> T:
@@ -52,10 +54,13 @@ class Effects:
         Args:
             write: the write.
             facts: what names it in the log, where its caller is gone when it ends.
+            call: the call that asked for it, which is told of its task.
             waiter: what the caller waits for; the write may answer it before its own end.
             last_words: what a caller is told whose write was cut off (None) or broke (by what).
         """
         task = asyncio.create_task(write)
+        if call is not None:
+            call.effect = task
         if waiter is None:
             waiter = asyncio.get_running_loop().create_future()
         self._waiters[task] = waiter

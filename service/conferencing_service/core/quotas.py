@@ -22,7 +22,8 @@ class Limits:
     """How much a caller may use up; None is no limit.
 
     Attributes:
-        creates_per_minute: events that are made, and conferences that are made on events.
+        creates_per_minute: events that are made, conferences that are made on events, and changes
+            of participants.
         participants_per_event: participants that a request names.
         concurrent_calls: calls that are worked at at once.
     """

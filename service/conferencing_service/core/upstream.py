@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from conferencing_service.core.clock import Clock
 from conferencing_service.core.compatibility import Capabilities
@@ -44,6 +45,7 @@ class Call:
         quota: what the caller may use up; None without a limit.
         forbidden_grant: the path of a request field that names a grant which the caller may not
             use, "" where there is none.
+        effect: the task of its write, which outlives a caller that leaves; None before there is one.
         before_send: what has to hold immediately before a write leaves; it raises what does not.
     """
 
@@ -57,6 +59,7 @@ class Call:
     principal: str = ""
     quota: Quota | None = None
     forbidden_grant: str = ""
+    effect: asyncio.Task[Any] | None = None
     before_send: Callable[[], Awaitable[None]] | None = None
 
     def check_grants(self) -> None:

@@ -6,6 +6,7 @@ again before anything is checked; a verdict is reached before anything is sent.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 from conferencing_service.core import reading
@@ -152,7 +153,8 @@ class Writes:
         async def prepare(_marker: str) -> Effect:
             change = await self._checked_change(call, upstream, request, asked, fields)
             _check_time(call)
-            if call.quota is not None and asked.autocreates:
+            # Whom an update invites is mailed as whom a creation does.
+            if call.quota is not None and (asked.autocreates or "participants" in fields):
                 call.quota.take_creation()
             return Effect(
                 send=lambda: upstream.update_event(
@@ -198,12 +200,22 @@ class Writes:
         grant = await self._grants.find_with_calendar(call, upstream, request.grant_id)
         _check_notify(upstream.capabilities, grant.platform, request.notify)
         _check_time(call)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def check_attended() -> None:
+            """Refuse what nobody waits for any more: it is not in the ledger, so none is told."""
+            if waiter.done():
+                raise NotStarted(0)
+
+        call.before_send = check_attended
         try:
             await self._effects.run(
                 upstream.delete_event(
                     call, request.grant_id, request.calendar_id, request.event_id, request.notify
                 ),
                 {"rpc": "DeleteEvent"},
+                call=call,
+                waiter=waiter,
             )
         except NotFound as error:
             if not (request.allow_missing and error.reason is Reason.EVENT_NOT_FOUND):

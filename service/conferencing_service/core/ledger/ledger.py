@@ -101,6 +101,7 @@ class Ledger:
             return await self._effects.run(
                 self._work(call, order, attempt),
                 facts,
+                call=call,
                 waiter=attempt.waiter,
                 last_words=attempt.last_words,
             )
