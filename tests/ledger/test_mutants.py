@@ -223,7 +223,7 @@ async def test_the_event_carries_the_operations_own_marker(
 ) -> None:
     google.fault("reset_after_commit", method="POST")
     if is_mutant:
-        monkeypatch.setattr("conferencing_service.server.NylasUpstream", RandomMarkers)
+        monkeypatch.setattr("conferencing_service.vendor.NylasUpstream", RandomMarkers)
     async with (
         opened(ledger_url) as store,
         serving(sandbox.url, store=store, **TIMES) as service,
