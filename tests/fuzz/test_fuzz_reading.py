@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import gc
 import json
 import os
@@ -16,7 +17,7 @@ import signal
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -35,6 +36,7 @@ from conferencing_service.core.model import (
     State,
 )
 from corpus import scorer
+from fuzz.trees import replaced
 
 T = TypeVar("T")
 
@@ -256,30 +258,11 @@ calendars = st.builds(
 )
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the way to each value in an object."""
-    items = value.items() if isinstance(value, Mapping) else enumerate(value)
-    for key, inner in items:
-        yield (*path, key)
-        if isinstance(inner, Mapping | list):
-            yield from _places(inner, (*path, key))
-
-
-def _replaced(event: dict[str, Any], changes: list[tuple[float, Any]]) -> dict[str, Any]:
-    event = copy.deepcopy(event)
-    for at, value in changes:
-        places = list(_places(event))
-        if places:
-            *way, last = places[int(at * (len(places) - 1))]
-            holder: Any = event
-            for key in way:
-                holder = holder[key]
-            old = holder[last]
-            if isinstance(value, list) and isinstance(old, str):
-                holder[last] = _mutated(old, value)
-            elif not isinstance(value, list):
-                holder[last] = value
-    return event
+def _put(old: Any, new: Any) -> Any:
+    """Return what stands in a place: a list says how its text is changed."""
+    if not isinstance(new, list):
+        return new
+    return _mutated(old, new) if isinstance(old, str) else old
 
 
 def real_events_of(platform: str, keys: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
@@ -287,7 +270,7 @@ def real_events_of(platform: str, keys: tuple[str, ...]) -> st.SearchStrategy[di
     real = [dict(case.event) for case in CASES if case.platform == platform]
     other = values_of(keys).filter(lambda value: not isinstance(value, list))
     return st.builds(
-        _replaced,
+        functools.partial(replaced, put=_put),
         st.sampled_from(real),
         st.lists(st.tuples(unit, edits | other), max_size=5),
     )

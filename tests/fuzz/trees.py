@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,8 +18,18 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from places(inner, (*path, key))
 
 
-def replaced(tree: dict[str, Any], changes: Sequence[tuple[float, Any]]) -> dict[str, Any]:
-    """Return a tree with values put where others stood: a float says where, the other what."""
+def replaced(
+    tree: dict[str, Any],
+    changes: Sequence[tuple[float, Any]],
+    put: Callable[[Any, Any], Any] = lambda _old, new: new,
+) -> dict[str, Any]:
+    """Return a tree with values put where others stood.
+
+    Args:
+        tree: the tree, which stays as it is.
+        changes: a float says where, the other what.
+        put: makes what is put out of the old value and the new one.
+    """
     tree = copy.deepcopy(tree)
     for at, value in changes:
         ways = list(places(tree))
@@ -28,7 +38,7 @@ def replaced(tree: dict[str, Any], changes: Sequence[tuple[float, Any]]) -> dict
             holder: Any = tree
             for key in way:
                 holder = holder[key]
-            holder[last] = value
+            holder[last] = put(holder[last], value)
     return tree
 
 

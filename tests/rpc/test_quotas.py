@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +37,26 @@ grants = ["*"]
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-@asynccontextmanager
-async def limited(
-    sandbox: Sandbox, folder: Path, limits: str, seen: set[str], **more: Any
-) -> AsyncIterator[tuple[Service, Any, Any]]:
-    issuer = Issuer()
-    settings = settings_with(folder, LIMITED.format(limits=limits), issuer)
-    async with serving(sandbox.url, reasons=seen, **settings, **more) as service:
-        yield service, bearing(issuer.token("ada")), bearing(issuer.token("bob"))
+Limited = Callable[[str], AbstractAsyncContextManager[tuple[Service, Any, Any]]]
+"""Runs a server whose policy limits ada, and gives the tokens of ada and bob."""
+
+
+@pytest.fixture
+def limited(sandbox: Sandbox, tmp_path: Path, seen_reasons: set[str]) -> Limited:
+    @asynccontextmanager
+    async def serve(limits: str) -> AsyncIterator[tuple[Service, Any, Any]]:
+        issuer = Issuer()
+        settings = settings_with(tmp_path, LIMITED.format(limits=limits), issuer)
+        async with serving(sandbox.url, reasons=seen_reasons, **settings) as service:
+            yield service, bearing(issuer.token("ada")), bearing(issuer.token("bob"))
+
+    return serve
 
 
 async def test_so_much_is_made_in_a_minute_and_repetitions_do_not_count(
-    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str], tally: Counter[str]
+    limited: Limited, google: Grant, tally: Counter[str]
 ) -> None:
-    async with limited(sandbox, tmp_path, "creates_per_minute = 3", seen_reasons) as (
-        service,
-        ada,
-        bob,
-    ):
+    async with limited("creates_per_minute = 3") as (service, ada, bob):
         requests = [creation(google.id) for _ in range(3)]
         for request in requests:
             await service.call(creation(google.id, validate_only=True), metadata=ada)
@@ -78,13 +80,9 @@ async def test_so_much_is_made_in_a_minute_and_repetitions_do_not_count(
 
 
 async def test_a_conference_on_an_event_counts_as_something_made(
-    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str]
+    limited: Limited, google: Grant
 ) -> None:
-    async with limited(sandbox, tmp_path, "creates_per_minute = 1", seen_reasons) as (
-        service,
-        ada,
-        _bob,
-    ):
+    async with limited("creates_per_minute = 1") as (service, ada, _bob):
         event = (await service.call(creation(google.id), metadata=ada)).event
         request = update(google.id, event.id, conferencing=autocreate(c.PROVIDER_GOOGLE_MEET))
         failure = await service.failure(request, metadata=ada)
@@ -92,14 +90,8 @@ async def test_a_conference_on_an_event_counts_as_something_made(
         assert "conference_created" not in google.effects()
 
 
-async def test_a_refused_creation_uses_nothing_up(
-    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str]
-) -> None:
-    async with limited(sandbox, tmp_path, "creates_per_minute = 1", seen_reasons) as (
-        service,
-        ada,
-        _bob,
-    ):
+async def test_a_refused_creation_uses_nothing_up(limited: Limited, google: Grant) -> None:
+    async with limited("creates_per_minute = 1") as (service, ada, _bob):
         for _ in range(3):
             refused = creation(google.id, autocreate(c.PROVIDER_WEBEX))
             assert (await service.failure(refused, metadata=ada)).reason == "AUTOCREATE_UNSUPPORTED"
@@ -107,14 +99,10 @@ async def test_a_refused_creation_uses_nothing_up(
 
 
 async def test_so_many_are_invited_and_no_more(
-    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str], tally: Counter[str]
+    limited: Limited, google: Grant, tally: Counter[str]
 ) -> None:
     guests = [e.Participant(email=f"guest{n}@example.com") for n in range(3)]
-    async with limited(sandbox, tmp_path, "participants_per_event = 2", seen_reasons) as (
-        service,
-        ada,
-        bob,
-    ):
+    async with limited("participants_per_event = 2") as (service, ada, bob):
         event = (
             await service.call(creation(google.id, participants=guests[:2]), metadata=ada)
         ).event
@@ -139,13 +127,9 @@ async def test_so_many_are_invited_and_no_more(
 
 
 async def test_so_many_calls_at_once_and_a_place_is_given_back(
-    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str], tally: Counter[str]
+    limited: Limited, google: Grant, tally: Counter[str]
 ) -> None:
-    async with limited(sandbox, tmp_path, "concurrent_calls = 2", seen_reasons) as (
-        service,
-        ada,
-        bob,
-    ):
+    async with limited("concurrent_calls = 2") as (service, ada, bob):
         event = (await service.call(creation(google.id), metadata=ada)).event
         google.fault("latency", method="GET", resource="events", times=2, value=1000)
         slow = [
@@ -165,13 +149,9 @@ async def test_so_many_calls_at_once_and_a_place_is_given_back(
 
 
 async def test_whom_updates_invite_counts_as_something_made(
-    sandbox: Sandbox, google: Grant, tmp_path: Path, seen_reasons: set[str]
+    limited: Limited, google: Grant
 ) -> None:
-    async with limited(sandbox, tmp_path, "creates_per_minute = 2", seen_reasons) as (
-        service,
-        ada,
-        _bob,
-    ):
+    async with limited("creates_per_minute = 2") as (service, ada, _bob):
         event = (await service.call(creation(google.id), metadata=ada)).event
         first, second = (
             update(google.id, event.id, participants=[e.Participant(email=f"guest{n}@example.com")])

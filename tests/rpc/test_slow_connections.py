@@ -189,40 +189,31 @@ IDLE = {
 }
 
 
-@pytest.mark.parametrize("name", HANDSHAKES)
-async def test_a_handshake_that_is_never_finished_is_ended(sandbox, tally, name):
+NO_SETTINGS = "Did not receive HTTP/2 settings before handshake timeout"
+# The setting that ends each of them, and in which words; nobody is told anything but HTTP/2.
+ENDED = {
+    **{
+        f"a handshake: {name}": (way, {"handshake_timeout": 1.0}, NO_SETTINGS)
+        for name, way in HANDSHAKES.items()
+    },
+    **{f"no HTTP/2: {name}": (way, {}, None) for name, way in NO_HTTP2.items()},
+    **{
+        f"no call: {name}": (way, {"max_connection_idle": 1.0}, "connection idle")
+        for name, way in IDLE.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", ENDED)
+async def test_a_connection_that_says_little_is_ended(sandbox, tally, name):
+    way, short, told = ENDED[name]
     async with (
-        serving(sandbox.url, handshake_timeout=1.0) as service,
+        serving(sandbox.url, **short) as service,
         good_caller(f"127.0.0.1:{service.port}") as endings,
         connected(service.port) as connection,
     ):
-        await outlast(connection, *HANDSHAKES[name])
-        assert connection.told == "Did not receive HTTP/2 settings before handshake timeout"
-        await until(lambda: endings["OK"] > 3)
-    tally["hostile connections closed"] += 1
-
-
-@pytest.mark.parametrize("name", NO_HTTP2)
-async def test_what_is_no_http2_is_ended_at_once(sandbox, tally, name):
-    async with (
-        serving(sandbox.url) as service,
-        good_caller(f"127.0.0.1:{service.port}") as endings,
-        connected(service.port) as connection,
-    ):
-        await outlast(connection, *NO_HTTP2[name])
-        await until(lambda: endings["OK"] > 3)
-    tally["hostile connections closed"] += 1
-
-
-@pytest.mark.parametrize("name", IDLE)
-async def test_a_connection_without_a_call_is_ended_for_its_idleness(sandbox, tally, name):
-    async with (
-        serving(sandbox.url, max_connection_idle=1.0) as service,
-        good_caller(f"127.0.0.1:{service.port}") as endings,
-        connected(service.port) as connection,
-    ):
-        await outlast(connection, *IDLE[name])
-        assert connection.told == "connection idle"
+        await outlast(connection, *way)
+        assert told in {None, connection.told}
         await until(lambda: endings["OK"] > 3)
     tally["hostile connections closed"] += 1
 
