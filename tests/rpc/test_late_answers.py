@@ -13,7 +13,8 @@ import pytest
 from conferencing.v1 import conferencing_pb2 as c
 from conferencing_service.stores import open_store
 from support.sandbox import Grant, Sandbox
-from support.service import Service, autocreate, creation, delete, serving, update
+from support.service import Service, autocreate, creation, delete, get, serving, update
+from support.waiting import until
 
 SHORT: dict[str, Any] = {"default_deadline": 1.0, "max_deadline": 1.0}
 PENDING = c.CONFERENCE_STATE_PENDING
@@ -167,3 +168,27 @@ async def test_whoever_left_one_that_looks_leaves_no_task_behind(
         # The server's own come and go; thirty would be those of the callers.
         assert left < 5
     assert writes(google) == ["POST", "POST"]
+
+
+async def test_a_delete_that_nobody_waits_for_any_more_does_not_leave(
+    service: Service, google: Grant
+) -> None:
+    """It is not in the ledger, so that nobody would ever be told of it."""
+    kept = (await service.call(creation(google.id))).event
+    others = [(await service.call(creation(google.id))).event for _ in range(16)]
+    google.fault("latency", method="DELETE", times=16, value=1500)
+    taken = [asyncio.ensure_future(service.call(delete(google.id, each.id))) for each in others]
+    await until(lambda: _deletes(google) == 16)
+    waits = asyncio.ensure_future(service.call(delete(google.id, kept.id)))
+    await asyncio.sleep(0.3)
+    waits.cancel()
+    await asyncio.wait([waits])
+    await asyncio.gather(*taken)
+    # The line is empty once another one got through.
+    assert (await service.failure(delete(google.id, others[0].id))).reason == "EVENT_NOT_FOUND"
+    assert google.effects().count("event_deleted") == 16
+    assert (await service.call(get(google.id, kept.id))).event.id == kept.id
+
+
+def _deletes(grant: Grant) -> int:
+    return [each["method"] for each in grant.requests()].count("DELETE")
