@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from conferencing_service import __version__
 from conferencing_service.access.audit import Audit, Places
+from conferencing_service.access.gate import Gate
 from conferencing_service.access.parts import gate_of
 from conferencing_service.admission import Admission
 from conferencing_service.call_report import CallReport
@@ -79,7 +80,6 @@ class Server:
         clock: Clock = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        tracer = telemetry.spans.get_tracer("conferencing_service", __version__)
         self._metrics = Metrics(telemetry.meters.provider) if telemetry.meters.are_read else None
         self._settings = settings
         self._sleep = sleep
@@ -88,12 +88,7 @@ class Server:
         if self._metrics is not None:
             store = timed(store, self._metrics.ledger_steps)
             on_swept = self._metrics.event_swept
-        registry, grants = SingleUpstream(upstream), GrantDirectory(clock)
-        conferences = Conferences(
-            grants,
-            settings.cross_platform_autocreate,
-            telemetry.tracer_below("conferencing_service"),
-        )
+        registry = SingleUpstream(upstream)
         ledger = ledger_parts(
             OpenStore(store, opened.secret),
             settings,
@@ -105,34 +100,32 @@ class Server:
             sleep=sleep,
         )
         self._resumer = ledger.resumer
-        reads = Reads(
-            registry=registry,
-            grants=grants,
-            conferences=conferences,
-            page_tokens=PageTokens(page_keys),
+        grants = GrantDirectory(clock)
+        conferences = Conferences(
+            grants,
+            settings.cross_platform_autocreate,
+            telemetry.tracer_below("conferencing_service"),
         )
-        writes = Writes(
-            registry=registry,
-            grants=grants,
-            conferences=conferences,
-            ledger=ledger.ledger,
-            effects=self._effects,
-            completion=Completion(self._effects, sleep),
-            zones=TimeZones(),
+        servicer = ConferencingServicer(
+            Reads(
+                registry=registry,
+                grants=grants,
+                conferences=conferences,
+                page_tokens=PageTokens(page_keys),
+            ),
+            Writes(
+                registry=registry,
+                grants=grants,
+                conferences=conferences,
+                ledger=ledger.ledger,
+                effects=self._effects,
+                completion=Completion(self._effects, sleep),
+                zones=TimeZones(),
+            ),
         )
         self._admission = Admission(settings.max_calls, settings.max_pending_calls)
         gate = gate_of(settings, clock, document_from)
-        interceptor = RpcInterceptor(
-            tracer=tracer,
-            admission=self._admission,
-            gate=gate,
-            audit=Audit(Places(opened.secret)),
-            report=CallReport(self._metrics),
-            default_seconds=settings.default_deadline,
-            max_seconds=settings.max_deadline,
-            message_seconds=settings.message_timeout,
-            clock=clock,
-        )
+        interceptor = self._interceptor(telemetry, gate, Audit(Places(opened.secret)), clock)
         self._stopping = asyncio.Event()
         self._health = Health(self._stopping)
         self._pulse = Pulse(
@@ -144,10 +137,26 @@ class Server:
             sleep,
         )
         self._port = Port(settings, [interceptor], shares_port=shares_port)
-        self._port.add(ConferencingServicer(reads, writes), self._health)
+        self._port.add(servicer, self._health)
         if reflection_on:
             self._port.add_reflection(self._stopping)
         self._counting = contextlib.ExitStack()
+
+    def _interceptor(
+        self, telemetry: Telemetry, gate: Gate | None, audit: Audit, clock: Clock
+    ) -> RpcInterceptor:
+        """Return what stands before every handler."""
+        return RpcInterceptor(
+            tracer=telemetry.spans.get_tracer("conferencing_service", __version__),
+            admission=self._admission,
+            gate=gate,
+            audit=audit,
+            report=CallReport(self._metrics),
+            default_seconds=self._settings.default_deadline,
+            max_seconds=self._settings.max_deadline,
+            message_seconds=self._settings.message_timeout,
+            clock=clock,
+        )
 
     async def start(self) -> int:
         """Listen and serve; return the port. Raises SettingsError when it cannot listen."""
