@@ -402,6 +402,9 @@ TRICKY = st.text(
 )
 
 
+# Hypothesis draws in a thread of its own: what the server's thread draws meanwhile, for its retries, it
+# takes for the strategy's.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 async def test_no_id_leaves_its_segment_on_the_wire(
     service: Service, vendor: HostileVendor
 ) -> None:

@@ -207,6 +207,9 @@ FIELDS = (*EVENT, "conferencing", "metadata", "reminders", "recurrence", "resour
 EVENTS = st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=8)
 
 
+# Hypothesis draws in a thread of its own: what the server's thread draws meanwhile, for its retries, it
+# takes for the strategy's.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 async def test_whatever_json_a_vendor_answers_a_read_ends_well_or_as_malformed(
     tally: Counter[str],
 ) -> None:
