@@ -147,34 +147,38 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         async def traced(_messages: Any, context: Context) -> Any:
             call = self._begin(context)
             incoming = Incoming(context)
-            with self._tracer.start_as_current_span(
-                method,
-                context=_callers_trace(context),
-                kind=SpanKind.SERVER,
-                attributes=attributes,
-                record_exception=False,
-                set_status_on_exception=False,
-            ) as span:
-                code, reason, response = grpc.StatusCode.OK, None, None
-                try:
-                    response = await behaviour(incoming, context, call)
-                    if call.sandbox:
-                        await context.send_initial_metadata((_MADE_BY_SANDBOX,))
-                    return response
-                except Ended as ended:
-                    code, reason = code_of(ended.reason), ended.reason
-                    await self._abort(context, call, ended)
-                except asyncio.CancelledError:
-                    code = _cancelled_as(call)
-                    raise
-                except grpc.aio.AbortError:
-                    code = grpc.StatusCode.UNKNOWN
-                    raise
-                finally:
-                    self._report.ended(span, call, method, code, reason)
-                    if rpc in WRITES:
-                        self._audit.ended(call, rpc, code, reason, incoming.message, response)
-                        self._audit.follow(call, rpc, incoming.message)
+            try:
+                with self._tracer.start_as_current_span(
+                    method,
+                    context=_callers_trace(context),
+                    kind=SpanKind.SERVER,
+                    attributes=attributes,
+                    record_exception=False,
+                    set_status_on_exception=False,
+                ) as span:
+                    code, reason, response = grpc.StatusCode.OK, None, None
+                    try:
+                        response = await behaviour(incoming, context, call)
+                        if call.sandbox:
+                            await context.send_initial_metadata((_MADE_BY_SANDBOX,))
+                        return response
+                    except Ended as ended:
+                        code, reason = code_of(ended.reason), ended.reason
+                        raise
+                    except asyncio.CancelledError:
+                        code = _cancelled_as(call)
+                        raise
+                    except grpc.aio.AbortError:
+                        code = grpc.StatusCode.UNKNOWN
+                        raise
+                    finally:
+                        self._report.ended(span, call, method, code, reason)
+                        if rpc in WRITES:
+                            self._audit.ended(call, rpc, code, reason, incoming.message, response)
+                            self._audit.follow(call, rpc, incoming.message)
+            except Ended as ended:
+                # Not before: whoever hears how a call ended finds it told.
+                await self._abort(context, call, ended)
 
         return traced
 

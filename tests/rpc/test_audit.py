@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from conferencing.v1 import conferencing_pb2 as c
+from conferencing.v1.conferencing_service_pb2_grpc import ConferencingServiceStub
 from conferencing_service.access.audit import LOGGER, Places
 from support.issuer import Issuer, bearing, settings_with
 from support.sandbox import Grant, Sandbox
-from support.service import autocreate, creation, delete, get, serving, update
+from support.service import SECONDS, autocreate, creation, delete, get, serving, update
 from support.waiting import until
 
 pytestmark = pytest.mark.security
@@ -107,6 +110,45 @@ async def test_what_is_no_request_id_is_not_told(
     await service.failure(creation(google.id, request_id="of-a-person@example.com"))
     (line,) = audit(caplog)
     assert (line["reason"], line["request_id"]) == ("INVALID_FIELD", "")
+
+
+async def test_a_call_is_told_before_its_caller_hears_how_it_ended(
+    service: Any, google: Grant
+) -> None:
+    """Whoever looks for a call that was refused finds it, however soon."""
+    heard = threading.Event()
+    early: dict[str, bool] = {}
+
+    class Watch(logging.Handler, SpanProcessor):
+        """Gives the caller time to hear while the line, or the span, is being written."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            early[record.name] = heard.wait(0.2)
+
+        def on_end(self, span: ReadableSpan) -> None:
+            early[span.name] = heard.wait(0.2)
+
+    def caller() -> grpc.StatusCode:
+        with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+            stub: Any = ConferencingServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.CreateEvent(creation(google.id, request_id="none"), timeout=SECONDS)
+            heard.set()
+            return refused.value.code()
+
+    watch = Watch()
+    service.tracer_provider.add_span_processor(watch)
+    logging.getLogger("conferencing_service").addHandler(watch)
+    try:
+        code = await asyncio.to_thread(caller)
+    finally:
+        logging.getLogger("conferencing_service").removeHandler(watch)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert early == {
+        "conferencing_service.rpc": False,
+        LOGGER: False,
+        "conferencing.v1.ConferencingService/CreateEvent": False,
+    }
 
 
 async def test_a_caller_that_may_not_use_an_rpc_is_named_in_the_log_and_the_audit_line(

@@ -69,16 +69,8 @@ async def accounts(service: Service, vendor: Sandbox, number: int) -> list[Accou
 
 
 def gates(service: Service) -> set[Any]:
+    """What kept requests from leaving."""
     return {(span.attributes or {}).get(GATE) for span in service.spans()} - {None}
-
-
-async def told_gates(service: Service) -> set[Any]:
-    """What kept requests from leaving, once a span says so: it ends after its caller was told."""
-    for _ in range(200):
-        if gates(service):
-            break
-        await asyncio.sleep(0.02)
-    return gates(service)
 
 
 # ---- A vendor that is down -----------------------------------------------------------------
@@ -219,7 +211,7 @@ async def test_an_outage_is_not_multiplied_and_soon_nothing_is_sent(
         assert 0 < attempts <= (1 + SHARE) * offered + FLOOR
         # The breaker opens as soon as most attempts fail, and then lets a probe go now and then.
         assert attempts < offered / 2
-        assert await told_gates(outage.service) == {"breaker_open"}
+        assert gates(outage.service) == {"breaker_open"}
         assert len(outage.failures) == offered
         for kind, code, retry_after in outage.failures:
             if kind == "read":
@@ -276,7 +268,7 @@ async def test_a_limited_grant_is_left_alone_until_its_time_and_nobody_waits_beh
         assert hurried.reason == "UPSTREAM_RATE_LIMITED"
         assert hurried.retry_after is not None
         assert 0 < hurried.retry_after <= 4
-        assert await told_gates(service) == {"grant_limited"}
+        assert gates(service) == {"grant_limited"}
         for _ in range(5):
             await service.call(other.read())
             await service.call(other.write())
@@ -313,7 +305,7 @@ async def test_a_slow_grant_fills_its_own_lane_and_slows_nobody_else(vendor: San
             error = task.exception()
             assert isinstance(error, grpc.aio.AioRpcError)
             assert error.code() is grpc.StatusCode.UNAVAILABLE
-        assert await told_gates(service) == {"bulkhead_full"}
+        assert gates(service) == {"bulkhead_full"}
         for _ in range(20):
             await service.call(other.read())
             await service.call(other.write())
@@ -335,5 +327,5 @@ async def test_a_request_that_was_kept_from_leaving_is_no_call_of_the_vendor(
         failure = await service.failure(account.write())
         assert failure.reason == "UPSTREAM_RATE_LIMITED"
         assert {span.kind for span in service.spans()} & {SpanKind.CLIENT} == set()
-        assert await told_gates(service) == {"grant_limited"}
+        assert gates(service) == {"grant_limited"}
         assert [each["status"] for each in account.grant.requests()].count(429) == 1

@@ -107,7 +107,7 @@ async def test_a_read_that_is_repeated_shows_every_attempt(service: Service, goo
 
 async def test_a_refusal_is_no_error_of_the_server(service: Service, google: Grant) -> None:
     await service.failure(creation(google.id, autocreate(c.PROVIDER_MICROSOFT_TEAMS)))
-    span = await ended(service, CREATE)
+    span = named(service.spans(), CREATE)
     attributes = dict(span.attributes or {})
     assert attributes["rpc.response.status_code"] == "FAILED_PRECONDITION"
     assert attributes["conferencing.reason"] == "CROSS_PLATFORM_AUTOCREATE"
@@ -124,7 +124,7 @@ async def test_a_lost_write_that_is_found_ends_well_and_shows_how_it_was_looked_
     await service.call(creation(google.id), metadata=TRACEPARENT)
     spans = service.spans()
     assert {f"{span.context.trace_id:032x}" for span in spans if span.context} == {TRACE}
-    server = await ended(service, CREATE)
+    server = named(service.spans(), CREATE)
     assert (server.attributes or {})["rpc.response.status_code"] == "OK"
     assert server.status.status_code is StatusCode.UNSET
     post = named(spans, POST)
@@ -143,7 +143,7 @@ async def test_a_lost_write_that_is_not_found_is_an_error_and_says_so(
 ) -> None:
     google.fault("reset_before_commit", method="POST")
     await service.failure(creation(google.id))
-    span = await ended(service, CREATE)
+    span = named(service.spans(), CREATE)
     attributes = dict(span.attributes or {})
     assert attributes["rpc.response.status_code"] == "UNKNOWN"
     assert attributes["error.type"] == "UNKNOWN"
@@ -158,7 +158,7 @@ async def test_a_lost_write_that_is_not_found_is_an_error_and_says_so(
 async def test_a_replay_says_so_and_sends_nothing(service: Service, google: Grant) -> None:
     request = creation(google.id, autocreate())
     await service.call(request)
-    assert "conferencing.replayed" not in ((await ended(service, CREATE)).attributes or {})
+    assert "conferencing.replayed" not in (named(service.spans(), CREATE).attributes or {})
     service.exporter.clear()
     await service.call(request)
     (span,) = service.spans()
@@ -194,7 +194,7 @@ async def test_a_bug_is_internal_and_its_text_stays_here(
 ) -> None:
     async with broken(ValueError("canary-secret"), seen_reasons) as service:
         failure = await service.failure(creation("g"), metadata=TRACEPARENT)
-        span = await ended(service, CREATE)
+        span = named(service.spans(), CREATE)
     assert (failure.code, failure.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert failure.metadata == {"trace_id": TRACE}
     assert "canary" not in str(failure)
