@@ -215,10 +215,17 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             if rpc not in principal.rpcs:
                 raise RpcNotAllowed
             call.quota = quota
-            with quota.calling():
+            quota.enter()
+            left_behind = None
+            try:
                 request = await read(incoming)
                 call.forbidden_grant = named.forbidden(request, principal)
                 return await behaviour(request, context)
+            except asyncio.CancelledError:
+                left_behind = call.effect
+                raise
+            finally:
+                quota.leave(left_behind)
 
         return taken if gate is None else let_through
 

@@ -148,6 +148,37 @@ async def test_so_many_calls_at_once_and_a_place_is_given_back(
         tally["quotas kept"] += 1
 
 
+def sent_since(grant: Grant, before: int) -> list[str]:
+    """The methods of the vendor's requests after so many."""
+    return [request["method"] for request in grant.requests()[before:]]
+
+
+async def test_a_write_that_its_caller_left_keeps_its_place_until_it_has_ended(
+    limited: Limited, google: Grant
+) -> None:
+    async with limited("concurrent_calls = 1") as (service, ada, _bob):
+        event = (await service.call(creation(google.id), metadata=ada)).event
+        for write, method in (
+            (creation(google.id), "POST"),
+            (update(google.id, event.id, title="Another"), "PUT"),
+            (delete(google.id, event.id), "DELETE"),
+        ):
+            google.fault("latency", method=method, resource="events", times=1, value=1500)
+            before = len(google.requests())
+            left = asyncio.ensure_future(service.call(write, metadata=ada))
+            await until(lambda: method in sent_since(google, before))  # noqa: B023 - asked in this round
+            left.cancel()
+            await asyncio.wait([left])
+            reading = get(google.id, "none")
+            failure = await service.failure(reading, metadata=ada)
+            assert failure.metadata == {"quota": "concurrent_calls", "limit": "1"}
+
+            async def is_let_in() -> bool:
+                return (await service.failure(reading, metadata=ada)).reason == "EVENT_NOT_FOUND"  # noqa: B023 - as above
+
+            await until(is_let_in)
+
+
 async def test_whom_updates_invite_counts_as_something_made(
     limited: Limited, google: Grant
 ) -> None:

@@ -5,10 +5,10 @@ Counted in this process: where several take calls, each lets so much pass.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from conferencing_service.core.clock import Clock
 from conferencing_service.core.errors import QuotaExceeded
@@ -25,7 +25,7 @@ class Limits:
         creates_per_minute: events that are made, conferences that are made on events, and changes
             of participants.
         participants_per_event: participants that a request names.
-        concurrent_calls: calls that are worked at at once.
+        concurrent_calls: calls that are worked at at once, and writes whose callers left.
     """
 
     creates_per_minute: int | None = None
@@ -47,17 +47,24 @@ class Quota:
         self.limits = Limits()
         """What the policy of the moment allows."""
 
-    @contextmanager
-    def calling(self) -> Iterator[None]:
-        """Count a call while the block runs; raises QuotaExceeded where there are too many."""
+    def enter(self) -> None:
+        """Count a call under way; raises QuotaExceeded where there are too many, else it must leave."""
         most = self.limits.concurrent_calls
         if most is not None and self._calls >= most:
             raise QuotaExceeded("concurrent_calls", most, retry_after=_NEXT_CALL)
         self._calls += 1
-        try:
-            yield
-        finally:
+
+    def leave(self, left_behind: asyncio.Task[Any] | None = None) -> None:
+        """Count a call no more.
+
+        Args:
+            left_behind: the call's write, where its caller left and it goes on: the call counts until
+                that has ended, else whoever leaves early may have any number under way.
+        """
+        if left_behind is None or left_behind.done():
             self._calls -= 1
+        else:
+            left_behind.add_done_callback(lambda _: self.leave())
 
     def check_participants(self, number: int) -> None:
         """Raise QuotaExceeded where an event has more participants than the caller may invite."""
