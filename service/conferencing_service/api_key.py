@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from pydantic import SecretStr
 
+from conferencing_service.core.clock import Clock
 from conferencing_service.settings import Settings, SettingsError
 from conferencing_service.watched_file import WatchedFile
 
@@ -36,11 +38,11 @@ class ApiKey:
         self._page_keys: tuple[bytes, ...] = (_page_key_of(key),)
 
     @classmethod
-    def of(cls, settings: Settings) -> ApiKey:
+    def of(cls, settings: Settings, clock: Clock = time.monotonic) -> ApiKey:
         """Return the key that the settings name; raises SettingsError where they name none."""
         if settings.nylas_api_key_file is None:
             return cls(settings.api_key())
-        file = WatchedFile(settings.nylas_api_key_file)
+        file = WatchedFile(settings.nylas_api_key_file, clock)
         file.note()
         return cls(settings.api_key(), file, settings.api_key)
 
@@ -55,6 +57,7 @@ class ApiKey:
             try:
                 key = self._read()
             except SettingsError:
+                self._file.refuse()
                 _log.exception(
                     "the API key's file does not do; the last key is still used",
                     extra={"alert": "credentials"},

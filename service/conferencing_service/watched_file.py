@@ -12,6 +12,8 @@ from conferencing_service.core.clock import Clock
 _Identity: TypeAlias = tuple[int, int, int]
 
 _LOOK_SECONDS = 1.0
+# An operator who is told once of a file that does not do cannot tell what lasts from what is over.
+_AGAIN_SECONDS = 60.0
 
 
 class WatchedFile:
@@ -27,10 +29,12 @@ class WatchedFile:
         self._clock = clock
         self._seen: _Identity | None = None
         self._looked_at = float("-inf")
+        self._again_at = float("inf")
 
     def note(self) -> None:
         """Note that the file is about to be read: what is written from now on is a change."""
         self._looked_at = self._clock()
+        self._again_at = float("inf")
         self._seen = self._identity()
 
     def read(self) -> bytes:
@@ -38,13 +42,23 @@ class WatchedFile:
         self.note()
         return self._path.read_bytes()
 
+    def refuse(self) -> None:
+        """Note that what was read does not do: in a minute it counts as changed once more.
+
+        It is told as long as that lasts, and a read that failed by chance is made again.
+        """
+        self._again_at = self._clock() + _AGAIN_SECONDS
+
     def changed(self) -> bool:
-        """Tell whether the file is another one than was noted; looked at once a second at most."""
+        """Tell whether to read the file: it is another one, or the last one was refused a minute ago.
+
+        Looked at once a second at most.
+        """
         now = self._clock()
         if now - self._looked_at < _LOOK_SECONDS:
             return False
         self._looked_at = now
-        return self._identity() != self._seen
+        return now >= self._again_at or self._identity() != self._seen
 
     def _identity(self) -> _Identity | None:
         try:

@@ -24,7 +24,7 @@ def gate_of(settings: Settings, clock: Clock, fetch: Fetch) -> Gate | None:
     if settings.policy_file is None:
         return None
     return Gate(
-        policy=PolicyFile(settings.policy_file, grants_named_by_rpcs()),
+        policy=PolicyFile(settings.policy_file, grants_named_by_rpcs(), clock),
         tokens=_tokens_of(settings, clock, fetch),
         takes_certificates=settings.tls_client_ca_file is not None,
         clock=clock,
@@ -36,7 +36,7 @@ def _tokens_of(settings: Settings, clock: Clock, fetch: Fetch) -> Tokens | None:
     if issuer is None or audience is None or source is None:
         return None
     keys: SigningKeys
-    keys = UrlKeys(source, fetch, clock) if "://" in source else FileKeys(Path(source))
+    keys = UrlKeys(source, fetch, clock) if "://" in source else FileKeys(Path(source), clock)
     return Tokens(
         issuer=issuer,
         audience=audience,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from conferencing_service.access.policy import Policy, PolicyError, policy_from_toml
+from conferencing_service.core.clock import Clock
 from conferencing_service.settings import SettingsError
 from conferencing_service.watched_file import WatchedFile
 
@@ -19,10 +21,11 @@ class PolicyFile:
     Args:
         path: its file. Raises SettingsError where that holds no policy.
         rpcs: the names of the RPCs that there are.
+        clock: a clock that never goes back.
     """
 
-    def __init__(self, path: Path, rpcs: Iterable[str]) -> None:
-        self._file = WatchedFile(path)
+    def __init__(self, path: Path, rpcs: Iterable[str], clock: Clock = time.monotonic) -> None:
+        self._file = WatchedFile(path, clock)
         self._rpcs = tuple(rpcs)
         try:
             self._policy = policy_from_toml(self._file.read(), self._rpcs)
@@ -38,6 +41,7 @@ class PolicyFile:
                 self._policy = policy_from_toml(self._file.read(), self._rpcs)
                 _log.info("the policy was read anew")
             except (OSError, PolicyError) as error:
+                self._file.refuse()
                 why = str(error) if isinstance(error, PolicyError) else "cannot be read"
                 _log.error(
                     "the policy is not valid; the last one is still used",

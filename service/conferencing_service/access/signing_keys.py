@@ -69,10 +69,11 @@ class FileKeys:
 
     Args:
         path: the file. Raises SettingsError where it holds no keys.
+        clock: a clock that never goes back.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = WatchedFile(path)
+    def __init__(self, path: Path, clock: Clock = time.monotonic) -> None:
+        self._file = WatchedFile(path, clock)
         self._generation = 0
         try:
             self._keys = KeySet(self._file.read())
@@ -88,6 +89,7 @@ class FileKeys:
                 self._keys = KeySet(self._file.read())
                 self._generation += 1
             except (OSError, ValueError) as error:
+                self._file.refuse()
                 _tell("the file of the tokens' keys is not valid; the last keys are used", error)
         return self._generation
 
