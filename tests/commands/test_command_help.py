@@ -88,7 +88,9 @@ async def test_what_is_listed_is_there():
     }
 
 
-@pytest.mark.parametrize("name", ["serve", "demo", "ledger", "healthcheck", "extract", "check"])
+@pytest.mark.parametrize(
+    "name", ["serve", "demo", "ledger", "healthcheck", "extract", "check", "policy"]
+)
 def test_nobody_pays_for_tables_that_draws_none(name):
     script = f"""
 import sys

@@ -26,8 +26,8 @@ FOLDER = ".data/access"
 
 
 def test_there_is_no_block_that_nothing_below_looks_at():
-    assert {block.language for block in blocks_of(DOCUMENT)} == {"sh", "json", "toml"}
-    shown = [block for block in blocks_of(DOCUMENT) if block.language == "json"]
+    assert {block.language for block in blocks_of(DOCUMENT)} == {"sh", "json", "text", "toml"}
+    shown = [block for block in blocks_of(DOCUMENT) if block.language in {"json", "text"}]
     assert shown == [block.output for block in CALLING if block.output]
 
 

@@ -123,7 +123,7 @@ def test_lines_but_those_of_tables_are_short(name):
     ("name", "languages"),
     [
         ("README.md", set()),
-        ("access.md", {"sh", "json", "toml"}),
+        ("access.md", {"sh", "json", "text", "toml"}),
         ("deploy.md", {"sh", "yaml"}),
         ("errors.md", set()),
         ("grpcurl.md", {"sh", "json", "text"}),

@@ -64,7 +64,7 @@ class Policy:
     """
 
     def __init__(self, principals: Sequence[Principal]) -> None:
-        self._principals = tuple(principals)
+        self.principals = tuple(principals)
         self._known: dict[Identity, Principal | None] = {}
 
     def principal_of(self, identity: Identity) -> Principal | None:
@@ -72,7 +72,7 @@ class Policy:
         if identity not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            found = (each for each in self._principals if each.is_meant(identity))
+            found = (each for each in self.principals if each.is_meant(identity))
             self._known[identity] = next(found, None)
         return self._known[identity]
 

@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "walk through every RPC on free ports, then stop",
     "healthcheck": "ask a server whether it serves; for container probes",
     "check": "what is possible with conferences on a grant or platform",
+    "policy": "whether a policy holds, and what somebody may do by it",
     "extract": "read a conference out of a mail, calendar file, page or text",
     "ledger": "see and settle writes whose answer was lost",
 }
