@@ -60,7 +60,7 @@ class ApiKey:
                 self._file.refuse()
                 _log.exception(
                     "the API key's file does not do; the last key is still used",
-                    extra={"alert": "credentials"},
+                    extra={"alert": "api_key"},
                 )
             else:
                 self._replace(key)

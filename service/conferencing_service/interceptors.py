@@ -215,17 +215,13 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             if rpc not in principal.rpcs:
                 raise RpcNotAllowed
             call.quota = quota
-            quota.enter()
-            left_behind = None
+            quota.enter(is_write=rpc in WRITES)
             try:
                 request = await read(incoming)
                 call.forbidden_grant = named.forbidden(request, principal)
                 return await behaviour(request, context)
-            except asyncio.CancelledError:
-                left_behind = call.effect
-                raise
             finally:
-                quota.leave(left_behind)
+                quota.leave(call.effect)
 
         return taken if gate is None else let_through
 

@@ -23,7 +23,7 @@ _STEPS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 
 ALERTS = (
     *("credentials", "ledger", "unresolved", "marker", "certificate"),
-    *("policy", "tokens"),
+    *("policy", "tokens", "api_key"),
 )
 """What a log line of a server can ask its operator to act on."""
 

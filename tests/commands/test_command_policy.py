@@ -14,14 +14,14 @@ rpcs = ["*"]
 grants = ["team-a-*"]
 conf_grants = ["zoom-[ab]"]
 creates_per_minute = 60
-concurrent_calls = 0
+concurrent_calls = 5
 
 [principals.everybody]
 subjects = ["*"]
 rpcs = ["Check*", "ExtractConferencing"]
 """
 SHOWN = {
-    "scheduling": "scheduling\n  every RPC\n  creates_per_minute 60\n  concurrent_calls 0\n",
+    "scheduling": "scheduling\n  every RPC\n  creates_per_minute 60\n  concurrent_calls 5\n",
     "everybody": "everybody\n  CheckCompatibility, ExtractConferencing\n",
 }
 
@@ -41,6 +41,13 @@ def ask(run, tmp_path):
 async def test_a_policy_that_holds_is_shown(ask):
     ran = await ask()
     assert (ran.status, ran.stdout, ran.stderr) == (0, "".join(SHOWN.values()), "")
+
+
+async def test_what_names_nobody_and_nothing_is_shown_as_that(ask):
+    ran = await ask(text="[principals]\n")
+    assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")
+    ran = await ask(text='[principals.none]\nsubjects = ["*"]\nrpcs = []\n')
+    assert (ran.status, ran.stdout, ran.stderr) == (0, "none\n  no RPC\n", "")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,11 @@ async def test_what_does_not_hold_is_told_with_its_place(ask, run, tmp_path):
         (POLICY.replace('"Check*"', '"Chekc*"'), "principals.everybody.rpcs.0: names no RPC"),
         ("principals\n", "is not TOML (at line 1, column 11)"),
         ("", "principals: is missing"),
+        (f"x = {'9' * 5000}", "is not TOML"),
+        (
+            '"\\u001b[31mred\\nblue" = 1\n' + POLICY,
+            "\\x1b[31mred\\nblue: is not known here; known are principals",
+        ),
     ):
         ran = await ask(text=text)
         assert (ran.status, ran.stdout) == (1, "")
@@ -93,6 +105,10 @@ async def test_a_question_about_nobody_is_refused(ask):
         ("--grant", "x"),
         ("--subject", "a", "--certificate", "b"),
         ("--subject", "a", "--rpc", "getevent"),
+        ("--subject", ""),
+        ("--certificate", ""),
+        ("--subject", "a", "--grant", ""),
+        ("--subject", "a", "--conf-grant", ""),
     ):
         ran = await ask(*arguments)
         assert (ran.status, ran.stdout) == (2, "")

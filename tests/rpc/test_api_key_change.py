@@ -84,7 +84,7 @@ async def test_a_file_that_does_not_do_leaves_the_last_key_and_tells_the_operato
 
     def is_told() -> bool:
         assert key.current().get_secret_value() == "first"
-        return any(getattr(line, "alert", "") == "credentials" for line in caplog.records)
+        return any(getattr(line, "alert", "") == "api_key" for line in caplog.records)
 
     with caplog.at_level(logging.ERROR):
         await until(is_told)

@@ -37,16 +37,16 @@ grants = ["*"]
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-Limited = Callable[[str], AbstractAsyncContextManager[tuple[Service, Any, Any]]]
+Limited = Callable[..., AbstractAsyncContextManager[tuple[Service, Any, Any]]]
 """Runs a server whose policy limits ada, and gives the tokens of ada and bob."""
 
 
 @pytest.fixture
 def limited(sandbox: Sandbox, tmp_path: Path, seen_reasons: set[str]) -> Limited:
     @asynccontextmanager
-    async def serve(limits: str) -> AsyncIterator[tuple[Service, Any, Any]]:
+    async def serve(limits: str, **more: Any) -> AsyncIterator[tuple[Service, Any, Any]]:
         issuer = Issuer()
-        settings = settings_with(tmp_path, LIMITED.format(limits=limits), issuer)
+        settings = settings_with(tmp_path, LIMITED.format(limits=limits), issuer) | more
         async with serving(sandbox.url, reasons=seen_reasons, **settings) as service:
             yield service, bearing(issuer.token("ada")), bearing(issuer.token("bob"))
 
@@ -153,11 +153,12 @@ def sent_since(grant: Grant, before: int) -> list[str]:
     return [request["method"] for request in grant.requests()[before:]]
 
 
-async def test_a_write_that_its_caller_left_keeps_its_place_until_it_has_ended(
+async def test_a_write_that_its_caller_left_counts_among_writes_until_it_has_ended(
     limited: Limited, google: Grant
 ) -> None:
     async with limited("concurrent_calls = 1") as (service, ada, _bob):
         event = (await service.call(creation(google.id), metadata=ada)).event
+        another = delete(google.id, "none")
         for write, method in (
             (creation(google.id), "POST"),
             (update(google.id, event.id, title="Another"), "PUT"),
@@ -169,14 +170,29 @@ async def test_a_write_that_its_caller_left_keeps_its_place_until_it_has_ended(
             await until(lambda: method in sent_since(google, before))  # noqa: B023 - asked in this round
             left.cancel()
             await asyncio.wait([left])
-            reading = get(google.id, "none")
-            failure = await service.failure(reading, metadata=ada)
+            failure = await service.failure(another, metadata=ada)
             assert failure.metadata == {"quota": "concurrent_calls", "limit": "1"}
+            reading = await service.failure(get(google.id, "none"), metadata=ada)
+            assert reading.reason == "EVENT_NOT_FOUND"
 
             async def is_let_in() -> bool:
-                return (await service.failure(reading, metadata=ada)).reason == "EVENT_NOT_FOUND"  # noqa: B023 - as above
+                return (await service.failure(another, metadata=ada)).reason == "EVENT_NOT_FOUND"
 
             await until(is_let_in)
+
+
+async def test_a_write_that_is_looked_for_when_its_call_has_ended_counts_among_writes(
+    limited: Limited, google: Grant
+) -> None:
+    async with limited("concurrent_calls = 1", settle_window=60.0) as (service, ada, bob):
+        google.fault("reset_before_commit", method="POST", resource="events", times=1)
+        lost = await service.failure(creation(google.id), metadata=ada, timeout=3.0)
+        assert lost.reason == "OUTCOME_UNKNOWN"
+        failure = await service.failure(creation(google.id), metadata=ada)
+        assert failure.metadata == {"quota": "concurrent_calls", "limit": "1"}
+        reading = await service.failure(get(google.id, "none"), metadata=ada)
+        assert reading.reason == "EVENT_NOT_FOUND"
+        assert (await service.call(creation(google.id), metadata=bob)).event.id
 
 
 async def test_whom_updates_invite_counts_as_something_made(

@@ -63,7 +63,7 @@ def watch_api_key(path: Path, clock: Clock) -> Callable[[], Awaitable[object]]:
 KINDS = (
     Kind("policy", policy("ada"), policy("bob"), "= nonsense", watch_policy),
     Kind("tokens", keys("one"), keys("two"), "{}", watch_keys),
-    Kind("credentials", "first", "second", "a key with spaces", watch_api_key),
+    Kind("api_key", "first", "second", "a key with spaces", watch_api_key),
 )
 
 

@@ -123,6 +123,8 @@ def test_patterns_are_of_whole_texts_and_know_capitals() -> None:
             for p in ("[a", "a[b]c[d", "[]", "[!]")
         ),
         (f"x = {'[' * 5000}{']' * 5000}", "is nested too deeply"),
+        (f"x = {'9' * 5000}", "is not TOML"),
+        ('"a\\u001b[2J\\n" = 1', "a\\x1b[2J\\n: is not known here; known are principals"),
         (
             "[principals.a]\nsubjects = 'x'\nrpcs = ['*']",
             "principals.a.subjects: must be a list of texts",

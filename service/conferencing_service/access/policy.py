@@ -141,6 +141,9 @@ def policy_from_toml(data: bytes, rpcs: Iterable[str]) -> Policy:
         raise PolicyError(f"is not TOML {found.group() if found else ''}".rstrip()) from None
     except ValidationError as error:
         raise PolicyError(_told(error)) from None
+    except ValueError:
+        # A number with more digits than Python reads.
+        raise PolicyError("is not TOML") from None
     names = tuple(rpcs)
     return Policy([_principal(name, entry, names) for name, entry in file.principals.items()])
 
@@ -150,6 +153,8 @@ def _told(error: ValidationError) -> str:
     found = error.errors(include_input=False, include_url=False)
     first = min(found, key=lambda each: each["type"] != "extra_forbidden")
     place = ".".join(map(str, first["loc"]))
+    if not place.isprintable():
+        place = ascii(place)[1:-1]
     if first["type"] == "extra_forbidden":
         keys = _File.model_fields if len(first["loc"]) == 1 else _Entry.model_fields
         return f"{place}: is not known here; known are {', '.join(keys)}"

@@ -18,10 +18,10 @@ RPCS = tuple(sorted(grants_named_by_rpcs()))
 
 _ABOUT = """
 Read FILE as a server reads CONFERENCING_POLICY_FILE. Without options, show its principals in the
-order in which they are asked, and what they may use.
+order in which they are asked, with their RPCs and quotas.
 
-With --subject or --certificate, say who that is by the policy; with --rpc, --grant and --conf-grant
-as well, whether they may. No server is asked.
+With --subject or --certificate, show who that is by the policy; with --rpc, --grant and --conf-grant
+as well, say whether they may. Quotas are shown and not judged. No server is asked.
 """
 _MORE = """
 Examples:
@@ -31,7 +31,7 @@ Examples:
   conferencing-service policy policy.toml --certificate spiffe://example.com/scheduling \\
       --rpc CreateEvent --grant team-a-room --conf-grant zoom-team-a
 
-Asked beside the file wherever that is kept, it shows a change that lets in or locks out too many.
+Put such questions beside the file, and have them asked of every change to it.
 
 Exit status:
   0  it holds, and whoever was asked for may do what was asked for
@@ -62,12 +62,15 @@ def command(
     conf_grant: str | None,
 ) -> int:
     """Read, and answer."""
+    if "" in {subject, *certificate, grant, conf_grant}:
+        raise click.UsageError("an empty text names nobody and nothing")
     who = _identity(subject, certificate)
     if who is None and (rpc, grant, conf_grant) != (None, None, None):
         raise click.UsageError("who? --subject or --certificate says it")
     policy = _policy_in(file)
     if who is None:
-        say("\n".join(line for each in policy.principals for line in _lines(each)))
+        for each in policy.principals:
+            say("\n".join(_lines(each)))
         return DONE
     principal = policy.principal_of(who)
     if principal is None:
@@ -108,7 +111,7 @@ def _lines(principal: Principal) -> Iterator[str]:
     """Yield a principal's name, and below it what it may use, but for grants, which are patterns."""
     yield principal.name
     rpcs = "every RPC" if principal.rpcs == set(RPCS) else ", ".join(sorted(principal.rpcs))
-    yield f"  {rpcs}"
+    yield f"  {rpcs or 'no RPC'}"
     for field in fields(principal.limits):
         limit = getattr(principal.limits, field.name)
         if limit is not None:

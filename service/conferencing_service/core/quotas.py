@@ -25,7 +25,8 @@ class Limits:
         creates_per_minute: events that are made, conferences that are made on events, and changes
             of participants.
         participants_per_event: participants that a request names.
-        concurrent_calls: calls that are worked at at once, and writes whose callers left.
+        concurrent_calls: calls that are worked at at once; for a write, with the writes that have
+            outlived their calls.
     """
 
     creates_per_minute: int | None = None
@@ -44,27 +45,37 @@ class Quota:
         self._clock = clock
         self._creations: deque[float] = deque()
         self._calls = 0
+        self._left_behind = 0
         self.limits = Limits()
         """What the policy of the moment allows."""
 
-    def enter(self) -> None:
-        """Count a call under way; raises QuotaExceeded where there are too many, else it must leave."""
+    def enter(self, *, is_write: bool) -> None:
+        """Count a call; raises QuotaExceeded where there are too many, else it has to leave.
+
+        Args:
+            is_write: writes are held against the writes that go on without their calls as well, else
+                whoever leaves early may have any number under way. Reads are not: they go on where
+                the ledger cannot commit and writes are stuck.
+        """
         most = self.limits.concurrent_calls
-        if most is not None and self._calls >= most:
+        under_way = self._calls + (self._left_behind if is_write else 0)
+        if most is not None and under_way >= most:
             raise QuotaExceeded("concurrent_calls", most, retry_after=_NEXT_CALL)
         self._calls += 1
 
-    def leave(self, left_behind: asyncio.Task[Any] | None = None) -> None:
-        """Count a call no more.
+    def leave(self, write: asyncio.Task[Any] | None) -> None:
+        """Count a call no more, and its write until that has ended.
 
         Args:
-            left_behind: the call's write, where its caller left and it goes on: the call counts until
-                that has ended, else whoever leaves early may have any number under way.
+            write: the call's write, which may outlive it; None where it has none.
         """
-        if left_behind is None or left_behind.done():
-            self._calls -= 1
-        else:
-            left_behind.add_done_callback(lambda _: self.leave())
+        self._calls -= 1
+        if write is not None and not write.done():
+            self._left_behind += 1
+            write.add_done_callback(self._write_ended)
+
+    def _write_ended(self, _write: asyncio.Task[Any]) -> None:
+        self._left_behind -= 1
 
     def check_participants(self, number: int) -> None:
         """Raise QuotaExceeded where an event has more participants than the caller may invite."""
