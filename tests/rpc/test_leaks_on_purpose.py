@@ -160,3 +160,14 @@ def test_each_canary_is_known_by_the_watch(name: str) -> None:
     found = {leak.what for leak in WATCH.leaks()}
     WATCH.forget()
     assert name in found
+
+
+def test_what_the_program_says_by_itself_is_no_leak_of_whoever_says_it_too() -> None:
+    """Hypothesis draws such texts, from the sources of what it tests."""
+    WATCH.asked(creation("g", title="nferencing.v1"))
+    WATCH.asked(creation("g", title="nferencing.v9"))
+    logging.getLogger("leak").debug("told: conferencing.v1 and conferencing.v9")
+    told = [leak.around for leak in WATCH.leaks() if leak.channel == "log line"]
+    WATCH.forget()
+    assert len(told) == 1
+    assert "conferencing.v9" in told[0]
