@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis  # noqa: F401 - it asks the collector who holds what, so it comes before what is below
 import pytest
 
+from conferencing_service.memory import keep_what_is_there
 from support.canaries import WATCH
 from support.postgresql import PostgreSql, postgresql
 from support.sandbox import Grant, Sandbox, running
 from support.service import Service, serving
 from support.tally import HEADING, counts_of, lines
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector leave out what is there by now, thousands of tests among it.
+
+    Each of its whole rounds took up to half a second, in which servers and callers stood still
+    that have 0.3 s for what is told before a deadline.
+    """
+    keep_what_is_there()
 
 
 def pytest_terminal_summary(
